@@ -1,0 +1,25 @@
+"""What can go wrong, said to a person: what happened, where, what to do."""
+
+
+class CytoloopError(Exception):
+    """Base of every error this project raises on purpose. The text is one sentence a person can act on."""
+
+
+class UserError(CytoloopError):
+    """The user's mistake (a wrong file, unit, name, folder). The command line ends with exit code 2."""
+
+
+class FindingError(CytoloopError):
+    """Something was found that must not be overlooked (tampering, a broken record). Exit code 1."""
+
+
+class ConflictError(CytoloopError):
+    """Someone appended to the stream after it was read; read again and decide again. Nothing was written."""
+
+
+class StoreError(UserError):
+    """The store could not write durably (disk full, folder locked). Nothing of the append was kept."""
+
+
+class RefusedError(CytoloopError):
+    """An act that the rules, the gate or a missing right forbids. Nothing was done."""

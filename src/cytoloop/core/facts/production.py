@@ -1,0 +1,154 @@
+"""Facts of stage 2: recipe versions, batches and their steps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from cytoloop.core.json import JSON
+from cytoloop.core.reading import Reading
+from cytoloop.core.signature import Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeApproved:
+    """A recipe version is in force for batches that start from now on."""
+
+    NAME: ClassVar[str] = "recipe-approved/1"
+    recipe: str
+    version: int
+    content_sha256: str
+    content: Mapping[str, JSON] = field(hash=False)
+    """The whole recipe as data: the record can be read without the pack."""
+    line: str
+    """The production line it is in force on."""
+    change: str | None
+    """The signed change that made it; None for the first version."""
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCreated:
+    """A batch of a recipe version exists, pinned to that version."""
+
+    NAME: ClassVar[str] = "batch-created/1"
+    batch: str
+    order: str
+    subject: str
+    study: str
+    coi: str
+    product: str
+    line: str
+    recipe: str
+    recipe_version: int
+    recipe_sha256: str
+    weight: float
+    """The patient's weight in kg, for limits per kilogram."""
+    equipment: Mapping[str, str] = field(hash=False)
+    """Equipment class -> equipment id allotted to this batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStarted:
+    """Intent: the step's command is about to be sent."""
+
+    NAME: ClassVar[str] = "step-started/1"
+    step: str
+    attempt: int
+    key: str
+    """The command's idempotency key."""
+    target: str
+    verb: str
+    arguments: Mapping[str, JSON] = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepCompleted:
+    """The step was done."""
+
+    NAME: ClassVar[str] = "step-completed/1"
+    step: str
+    attempt: int
+    values: Mapping[str, JSON] = field(hash=False)
+    recovered: bool = False
+    """Whether the outcome was read back from the equipment after an interruption."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFailed:
+    """The step was tried and did not succeed; a deviation follows."""
+
+    NAME: ClassVar[str] = "step-failed/1"
+    step: str
+    attempt: int
+    reason: str
+    values: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepInDoubt:
+    """The platform stopped between intent and outcome: nobody knows yet whether the step was done."""
+
+    NAME: ClassVar[str] = "step-in-doubt/1"
+    step: str
+    attempt: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResolved:
+    """A step in doubt is settled: the command certainly never arrived, or a person says whether it was done."""
+
+    NAME: ClassVar[str] = "step-resolved/1"
+    step: str
+    attempt: int
+    resolution: Literal["never-arrived", "done", "not-done"]
+    reason: str
+    signature: Signature | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingsRecorded:
+    """Readings came from the equipment."""
+
+    NAME: ClassVar[str] = "readings-recorded/1"
+    step: str
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetPointMoved:
+    """A parameter of this batch was deliberately moved, as the gate allowed."""
+
+    NAME: ClassVar[str] = "set-point-moved/1"
+    parameter: str
+    old: float
+    new: float
+    unit: str
+    reason: str
+    triggered_by: int
+    """Position, in this stream, of the entry whose result or reading asked for the move."""
+    gate_row: int
+    model: str
+    """Controller and model version, "<twin>@<sha256>"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFinished:
+    """Every step of the recipe is done."""
+
+    NAME: ClassVar[str] = "batch-finished/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchAborted:
+    """A person ended the batch before its recipe did."""
+
+    NAME: ClassVar[str] = "batch-aborted/1"
+    deviation: str
+    reason: str
+
+
+FACTS = (
+    RecipeApproved, BatchCreated, StepStarted, StepCompleted, StepFailed, StepInDoubt, StepResolved,
+    ReadingsRecorded, SetPointMoved, BatchFinished, BatchAborted,
+)  # fmt: skip

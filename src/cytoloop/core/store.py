@@ -1,0 +1,71 @@
+"""What a store must do for the record. A store keeps rows; it understands nothing of their meaning.
+
+Contract (proven by `cytoloop.testing.store_contract`): an append is durable when `append` returns or did not
+happen at all; a row is never changed or removed; called twice with the same rows it raises ConflictError.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry as stored."""
+
+    sequence: int
+    stream: str
+    position: int
+    name: str
+    body: bytes
+    """Canonical JSON of the whole entry: the leaf's input."""
+    leaf_hash: bytes
+    """RFC 6962 leaf hash of `body`, 32 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeHead:
+    """Merkle tree head over the first `size` entries (RFC 6962 §2.1)."""
+
+    size: int
+    root: bytes
+
+
+class Store(Protocol):
+    """A place where rows are kept for thirty years."""
+
+    def append(self, rows: Sequence[Row], head: TreeHead) -> None:
+        """Keep `rows` and the tree head after them, all or nothing, durably.
+
+        Raises ConflictError when the first row does not follow the last row of the store or of its stream,
+        StoreError when it cannot write.
+        """
+        ...
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:
+        """Rows in order of sequence, from `start` up to but not including `stop`."""
+        ...
+
+    def stream(self, stream: str, start: int = 0) -> Iterator[Row]:
+        """Rows of one stream in order of position, from position `start`."""
+        ...
+
+    def streams(self, prefix: str = "") -> list[str]:
+        """Names of the streams that begin with `prefix`, in order of their first entry."""
+        ...
+
+    def heads(self) -> Iterator[TreeHead]:
+        """Every tree head kept, in order of size."""
+        ...
+
+    def head(self) -> TreeHead | None:
+        """The newest tree head; None for an empty store."""
+        ...
+
+    def leaf_hashes(self) -> Iterator[bytes]:
+        """Leaf hashes in order of sequence."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store. Safe to call twice."""
+        ...

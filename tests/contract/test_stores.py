@@ -1,0 +1,30 @@
+"""Every store passes the one contract."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cytoloop.adapters.memory import MemoryStore
+from cytoloop.adapters.sqlite import SqliteStore, open_store
+from cytoloop.testing.store_contract import MakeStore, StoreContract
+
+
+class TestMemoryStore(StoreContract):
+    @pytest.fixture
+    def make_store(self) -> MakeStore:
+        return MemoryStore
+
+
+class TestSqliteStore(StoreContract):
+    @pytest.fixture
+    def make_store(self, tmp_path: Path) -> Iterator[MakeStore]:
+        opened: list[SqliteStore] = []
+
+        def make() -> SqliteStore:
+            opened.append(open_store(tmp_path / "record.db", create=True))
+            return opened[-1]
+
+        yield make
+        for store in opened:
+            store.close()
