@@ -1,0 +1,91 @@
+"""Settle: what an outcome leaves in the record, and what a person's decision does. Pure."""
+
+from collections.abc import Mapping
+from typing import cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from cytoloop.core.batch import Batch, StepRecord
+from cytoloop.core.entry import Draft, Fact
+from cytoloop.core.equipment import Outcome
+from cytoloop.core.errors import RefusedError
+from cytoloop.core.facts.production import BatchAborted, StepCompleted, StepFailed, StepResolved
+from cytoloop.core.facts.quality import Decision, DeviationClosed
+from cytoloop.core.json import JSON
+from cytoloop.core.signature import Signature
+from cytoloop.core.time import Instant
+from cytoloop.production.steps import facts_of
+from cytoloop.production.walk import Planned
+
+DECISION = "deviation/"
+"""Prefix of the step in which a person decides on a deviation."""
+
+_SIGNATURE = TypeAdapter(Signature)
+
+
+def settle(batch: Batch, planned: Planned, outcome: Outcome, *, recovered: bool = False) -> list[Draft]:
+    """The drafts that end the step `planned` with `outcome`."""
+    facts, failure = facts_of(batch, planned, outcome)
+    attempt = batch.steps[planned.step].attempt
+    end: Fact
+    if failure is None:
+        values = _kept_values(outcome)
+        end = StepCompleted(step=planned.step, attempt=attempt, values=values, recovered=recovered)
+    else:
+        end = StepFailed(step=planned.step, attempt=attempt, reason=failure, values=outcome.values)
+    return _drafts((end, *facts), outcome.by, outcome.at)
+
+
+def settle_decision(batch: Batch, step: StepRecord, outcome: Outcome, *, recovered: bool = False) -> list[Draft]:
+    """The drafts that a person's decision on a deviation leaves; RefusedError when it is not signed as shown."""
+    deviation = step.step.removeprefix(DECISION)
+    decision, reason = _decision(deviation, outcome.values.get("decision")), str(outcome.values.get("reason") or "")
+    signature = read_signature(outcome.values, str(step.arguments["digest"]))
+    facts: list[Fact] = [
+        StepCompleted(step=step.step, attempt=step.attempt, values={"decision": decision}, recovered=recovered),
+        DeviationClosed(deviation=deviation, decision=decision, reason=reason, signature=signature),
+    ]
+    if decision == "terminate":
+        facts.append(BatchAborted(deviation=deviation, reason=reason))
+    return _drafts(tuple(facts), f"person:{signature.signer}", outcome.at)
+
+
+def settle_doubt(step: StepRecord, outcome: Outcome) -> list[Draft]:
+    """The draft that a person's word on a step in doubt leaves."""
+    signature = read_signature(outcome.values, str(outcome.values.get("digest") or ""))
+    done = outcome.values.get("decision") == "done"
+    fact = StepResolved(
+        step=step.step,
+        attempt=step.attempt,
+        resolution="done" if done else "not-done",
+        reason=str(outcome.values.get("reason") or ""),
+        signature=signature,
+    )
+    return _drafts((fact,), f"person:{signature.signer}", outcome.at)
+
+
+def read_signature(values: Mapping[str, JSON], digest: str) -> Signature:
+    """The signature in an outcome's values; RefusedError unless it binds to `digest`, what was shown."""
+    try:
+        signature = _SIGNATURE.validate_python(values.get("signature"))
+    except ValidationError as error:
+        raise RefusedError("a decision came back without a signature; ask the person to sign") from error
+    if digest and signature.digest != digest:
+        raise RefusedError(f"{signature.signer} signed something else than what was shown; show it again")
+    return signature
+
+
+def _decision(deviation: str, given: JSON) -> Decision:
+    for decision in get_args(Decision):
+        if given == decision:
+            return cast(Decision, decision)
+    raise RefusedError(f"deviation {deviation}: {given!r} is no decision; choose one of {get_args(Decision)}")
+
+
+def _kept_values(outcome: Outcome) -> dict[str, JSON]:
+    """Results have entries of their own; the rest stays with the step."""
+    return {name: value for name, value in outcome.values.items() if name != "results"}
+
+
+def _drafts(facts: tuple[Fact, ...], actor: str, at: Instant) -> list[Draft]:
+    return [Draft(fact=fact, actor=actor, happened_at=at) for fact in facts]
