@@ -89,6 +89,8 @@ class Batch:
     readings: tuple[Told[ReadingsRecorded], ...] = ()
     forecasts: tuple[Told[ForecastMade], ...] = ()
     deviations: Mapping[str, Deviation] = field(default_factory=dict, hash=False)
+    people: frozenset[str] = frozenset()
+    """User ids of everybody whose act stands in the stream."""
     finished_at: Instant | None = None
     aborted: Told[BatchAborted] | None = None
     disposition: Told[DispositionSigned] | None = None
@@ -141,7 +143,9 @@ def fold(recorded: Iterable[Recorded], master: MasterRecipe) -> Batch:
 def apply(batch: Batch, recorded: Recorded) -> Batch:
     """The batch after one more entry. Entries of no consequence for the state only move the position."""
     at, position = recorded.entry.happened_at, recorded.entry.position
-    moved_on = replace(batch, position=position + 1)
+    kind, _, user = recorded.entry.actor.partition(":")
+    people = batch.people | {user} if kind == "person" else batch.people
+    moved_on = replace(batch, position=position + 1, people=people)
     match recorded.fact:
         case StepStarted() as fact:
             return _with_step(moved_on, _started(fact, at, position))

@@ -1,0 +1,1 @@
+"""Use cases: the only place where stages and doors meet. Holds no rule of its own."""

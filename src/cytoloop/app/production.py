@@ -1,0 +1,108 @@
+"""Production, as the app runs it: approve recipes, create batches, allot equipment, read batches back."""
+
+from collections.abc import Mapping
+
+from cytoloop.app.registrar import Registrar
+from cytoloop.core.batch import Batch, fold
+from cytoloop.core.errors import UserError
+from cytoloop.core.facts.clinic import MaterialCollected, OrderPlaced
+from cytoloop.core.facts.production import BatchCreated, RecipeApproved
+from cytoloop.core.master import MasterRecipe
+from cytoloop.core.product import Plant
+from cytoloop.core.signature import Signature
+from cytoloop.production.recipe_text import content, content_sha256, from_content
+from cytoloop.record.ledger import Ledger
+
+SHARED = frozenset({"receiving_station", "qc_laboratory", "controlled_rate_freezer", "closed_processor"})
+"""Equipment classes that serve one batch after the other; the rest is one batch's own until it ends."""
+
+
+def recipe_stream(line: str, recipe: str) -> str:
+    """The stream of a recipe's versions on a production line."""
+    return f"recipe/{line}/{recipe}"
+
+
+def approve(
+    registrar: Registrar, line: str, master: MasterRecipe, signature: Signature, *, change: str | None = None
+) -> RecipeApproved:
+    """Put a master recipe in force on a line for batches that start from now on."""
+    approved = RecipeApproved(
+        recipe=master.recipe.recipe,
+        version=master.recipe.version,
+        content_sha256=content_sha256(master),
+        content=content(master),
+        line=line,
+        change=change,
+        signature=signature,
+    )
+    registrar.say(recipe_stream(line, approved.recipe), approved, actor=f"person:{signature.signer}")
+    return approved
+
+
+def in_force(ledger: Ledger, line: str, recipe: str) -> RecipeApproved:
+    """The newest approved version on the line; UserError when there is none."""
+    stream = recipe_stream(line, recipe)
+    versions = [each.fact for each in ledger.stream(stream) if isinstance(each.fact, RecipeApproved)]
+    if not versions:
+        raise UserError(f"no version of recipe {recipe} is approved on line {line}; approve one first")
+    return versions[-1]
+
+
+def approved_version(ledger: Ledger, line: str, recipe: str, version: int) -> RecipeApproved:
+    """One approved version; UserError when the record has none of that number."""
+    for each in ledger.stream(recipe_stream(line, recipe)):
+        if isinstance(each.fact, RecipeApproved) and each.fact.version == version:
+            return each.fact
+    raise UserError(f"recipe {recipe} has no approved version {version} on line {line}; see `cytoloop recipe show`")
+
+
+def create_batch(
+    registrar: Registrar,
+    *,
+    number: str,
+    order: OrderPlaced,
+    collected: MaterialCollected,
+    recipe: RecipeApproved,
+    equipment: Mapping[str, str],
+) -> Batch:
+    """A new batch, pinned to the recipe version in force at its creation."""
+    created = BatchCreated(
+        batch=number,
+        order=order.order,
+        subject=order.subject,
+        study=order.study,
+        coi=collected.coi,
+        product=order.product,
+        line=recipe.line,
+        recipe=recipe.recipe,
+        recipe_version=recipe.version,
+        recipe_sha256=recipe.content_sha256,
+        weight=order.weight,
+        equipment=dict(equipment),
+    )
+    recorded = registrar.say(f"batch/{number}", created, actor="system:production")
+    return fold(recorded, from_content(recipe.content))
+
+
+def read_batch(ledger: Ledger, number: str) -> Batch:
+    """A batch as the record tells it; UserError when there is none of that number."""
+    entries = list(ledger.stream(f"batch/{number}"))
+    if not entries:
+        raise UserError(f"there is no batch {number} in this record; see `cytoloop batch list`")
+    created = entries[0].fact
+    if not isinstance(created, BatchCreated):
+        raise UserError(f"batch/{number} does not begin with its creation; run `cytoloop verify`")
+    approved = approved_version(ledger, created.line, created.recipe, created.recipe_version)
+    return fold(entries, from_content(approved.content))
+
+
+def free_equipment(plant: Plant, occupied: frozenset[str]) -> dict[str, str] | None:
+    """Equipment for one batch, class by class; None while a class that serves one batch has nothing free."""
+    allotted: dict[str, str] = {}
+    for each in plant.classes:
+        identifiers = [f"{each.equipment_class.replace('_', '-')}-{n:02d}" for n in range(1, each.count + 1)]
+        free = [one for one in identifiers if each.equipment_class in SHARED or one not in occupied]
+        if not free:
+            return None
+        allotted[each.equipment_class] = free[0]
+    return allotted

@@ -1,0 +1,53 @@
+"""Quality, as the app runs it: note deviations while a batch runs, and bring it to its disposition."""
+
+from collections.abc import Sequence
+
+from cytoloop.app.permissions import check
+from cytoloop.core.batch import Batch, Told
+from cytoloop.core.entry import Draft
+from cytoloop.core.equipment import Command, Door
+from cytoloop.core.facts.quality import DispositionKind, DispositionSigned
+from cytoloop.core.json import JSON
+from cytoloop.core.time import Instant
+from cytoloop.production.settle import read_signature
+from cytoloop.quality.deviation import needed
+from cytoloop.quality.release import Obstacle, Review, allowed, review, shown, sign_off
+
+
+def inspect(batch: Batch, now: Instant) -> Sequence[Draft]:
+    """Observer of the runner: a deviation for everything that departed from what was approved."""
+    return [Draft(fact=fact, actor="system:quality", happened_at=now) for fact in needed(batch)]
+
+
+async def dispose(batch: Batch, door: Door, obstacles: tuple[Obstacle, ...]) -> tuple[Review, Draft]:
+    """Show the batch to the qualified person and take the signed disposition.
+
+    Raises RefusedError when what comes back is not signed as shown, or may not be signed.
+    """
+    seen = review(batch, obstacles)
+    options = allowed(seen)
+    kind: DispositionKind = "released" if "released" in options else "rejected"
+    arguments: dict[str, JSON] = {
+        "what": f"disposition of batch {batch.number}: {kind}",
+        "shown": shown(seen),
+        "digest": seen.digest,
+        "options": list(options),
+        "meaning": "rejected" if kind == "rejected" else "released",
+    }
+    key = f"{batch.number}/disposition#1"
+    outcome = await door.perform(Command(key=key, target="person:qualified_person", verb="sign", arguments=arguments))
+    signature = read_signature(outcome.values, seen.digest)
+    check("dispose", signature, actors=batch.people)
+    fact = sign_off(seen, kind, _reason(seen), signature)
+    return seen, Draft(fact=fact, actor=f"person:{signature.signer}", happened_at=outcome.at)
+
+
+def released(disposition: Told[DispositionSigned] | None) -> bool:
+    """Whether the batch was released in specification."""
+    return disposition is not None and disposition.fact.disposition == "released"
+
+
+def _reason(seen: Review) -> str:
+    if seen.obstacles:
+        return "; ".join(obstacle.words.en for obstacle in seen.obstacles)
+    return "every release result is in specification and every deviation is closed"
