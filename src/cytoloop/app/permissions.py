@@ -8,10 +8,11 @@ from typing import Literal
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.signature import Signature
 
-Act = Literal["operate", "decide-deviation", "dispose", "approve-recipe", "sign-change", "treat"]
+Act = Literal["operate", "release-model", "decide-deviation", "dispose", "approve-recipe", "sign-change", "treat"]
 
 MAY: dict[Act, frozenset[str]] = {
     "operate": frozenset({"operator"}),
+    "release-model": frozenset({"qa"}),
     "decide-deviation": frozenset({"qa"}),
     "dispose": frozenset({"qualified_person"}),
     "approve-recipe": frozenset({"qualified_person"}),

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from cytoloop.app.permissions import check
+from cytoloop.app.signing import ask_signature
 from cytoloop.core.batch import Batch, Told
 from cytoloop.core.entry import Draft
-from cytoloop.core.equipment import Command, Door
+from cytoloop.core.equipment import Door
 from cytoloop.core.facts.quality import DispositionKind, DispositionSigned
-from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
-from cytoloop.production.settle import read_signature
 from cytoloop.quality.deviation import needed
 from cytoloop.quality.release import Obstacle, Review, allowed, review, shown, sign_off
 
@@ -27,19 +26,17 @@ async def dispose(batch: Batch, door: Door, obstacles: tuple[Obstacle, ...]) -> 
     seen = review(batch, obstacles)
     options = allowed(seen)
     kind: DispositionKind = "released" if "released" in options else "rejected"
-    arguments: dict[str, JSON] = {
-        "what": f"disposition of batch {batch.number}: {kind}",
-        "shown": shown(seen),
-        "digest": seen.digest,
-        "options": list(options),
-        "meaning": "rejected" if kind == "rejected" else "released",
-    }
-    key = f"{batch.number}/disposition#1"
-    outcome = await door.perform(Command(key=key, target="person:qualified_person", verb="sign", arguments=arguments))
-    signature = read_signature(outcome.values, seen.digest)
-    check("dispose", signature, actors=batch.people)
-    fact = sign_off(seen, kind, _reason(seen), signature)
-    return seen, Draft(fact=fact, actor=f"person:{signature.signer}", happened_at=outcome.at)
+    answer = await ask_signature(
+        door,
+        key=f"{batch.number}/disposition#1",
+        role="qualified_person",
+        meaning="rejected" if kind == "rejected" else "released",
+        what=f"disposition of batch {batch.number}: {kind}",
+        shown=shown(seen),
+    )
+    check("dispose", answer.signature, actors=batch.people)
+    fact = sign_off(seen, kind, _reason(seen), answer.signature)
+    return seen, Draft(fact=fact, actor=f"person:{answer.signature.signer}", happened_at=answer.at)
 
 
 def released(disposition: Told[DispositionSigned] | None) -> bool:

@@ -156,6 +156,12 @@ def _feedback(fact: Fact) -> tuple[str, str] | None:
                 f"twin {f.twin} version {f.version} fitted on {len(f.batches)} batches",
                 f"孪生模型 {f.twin} 第 {f.version} 版，基于 {len(f.batches)} 批拟合",
             )
+        case feedback.TwinReleased() as f:
+            by = f.signature.printed_name
+            return (
+                f"twin {f.twin} version {f.version} released by {by}: {f.ground}",
+                f"孪生模型 {f.twin} 第 {f.version} 版由 {by} 放行：{f.ground}",
+            )
         case feedback.ForecastMade() as f:
             hour, share = f.harvest_at, f.in_specification
             return (

@@ -1,0 +1,129 @@
+"""Bootstrap: the only place where concrete things meet: store, clock, facility, people, doors."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
+from cytoloop.adapters.credentials import CredentialFile
+from cytoloop.adapters.folder import writing
+from cytoloop.adapters.operator.scripted import Person, ScriptedPeople
+from cytoloop.adapters.plant.donors import Distribution
+from cytoloop.adapters.plant.facility import Facility
+from cytoloop.adapters.plant.faults import Faults
+from cytoloop.adapters.sqlite import SqliteStore, open_store
+from cytoloop.app.doors import Doors
+from cytoloop.app.registrar import Registrar
+from cytoloop.core.equipment import Command, Door
+from cytoloop.core.errors import UserError
+from cytoloop.core.time import Clock
+from cytoloop.production.pack import Pack
+from cytoloop.record.ledger import Ledger
+
+RECORD = "record.db"
+ZONE = "Asia/Shanghai"
+
+CAST: dict[str, tuple[str, str]] = {
+    "operator": ("op.zhou", "Zhou Min 周敏"),
+    "qa": ("qa.lin", "Lin Jing 林静"),
+    "qualified_person": ("qp.chen", "Chen Jianguo 陈建国"),
+    "principal_investigator": ("pi.wang", "Wang Lan 王岚"),
+}
+"""Role -> user id and printed name of the scripted people of a demonstration. They are invented."""
+
+
+@contextmanager
+def writable_record(folder: Path, clock: Clock) -> Iterator[Ledger]:
+    """The record of `folder`, made when it is not there, held by this process alone while it is written."""
+    with writing(folder):
+        store = open_store(folder / RECORD, create=True)
+        try:
+            yield Ledger(store, clock)
+        finally:
+            store.close()
+
+
+@contextmanager
+def readable_store(folder: Path) -> Iterator[SqliteStore]:
+    """The store of `folder` for reading, also while another process writes; UserError when there is none."""
+    store = open_store(folder / RECORD, read_only=True)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def open_reader(folder: Path) -> Ledger:
+    """The record of `folder` for reading as long as the process lives."""
+    return Ledger(open_store(folder / RECORD, read_only=True), ScaledClock())
+
+
+def pseudonym_key(folder: Path) -> bytes:
+    """The key of this folder's pseudonyms: a file of its own beside the record, made at first use."""
+    path = folder / "pseudonym.key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+    key = path.read_bytes()
+    if len(key) < 16:
+        raise UserError(f"the key in {path} is too short; restore the file from a copy")
+    return key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A running site: its record, clock, people and equipment."""
+
+    registrar: Registrar
+    clock: SimulatedClock | ScaledClock
+    door: Door
+    facility: Facility
+    pack: Pack
+    coi_of: dict[str, str] = field(default_factory=dict)
+    """Batch number -> chain of identity: where a person finds the batch's bag."""
+
+
+def simulated_site(
+    ledger: Ledger,
+    clock: SimulatedClock | ScaledClock,
+    pack: Pack,
+    folder: Path,
+    *,
+    seed: int,
+    faults: Faults | None = None,
+    equipment: Door | None = None,
+) -> Site:
+    """The simulated facility with its scripted people, on the record of `folder`.
+
+    `equipment`: the door to the equipment when it is not the in-process one (OPC UA).
+    """
+    facility = Facility(
+        seed=seed, clock=clock, donors=Distribution.from_data(pack.donors), plant=pack.plant, faults=faults
+    )
+    cois: dict[str, str] = {}
+
+    def scan(command: Command) -> str:
+        batch = command.key.partition("/")[0]
+        return facility.code_on(cois[batch], str(command.arguments.get("label")))
+
+    signing, people = _cast(folder)
+    persons = ScriptedPeople(clock=clock, signing=signing, people=people, scanner=scan, seed=seed)
+    door = Doors({"person:": persons, "": equipment or facility})
+    return Site(registrar=Registrar(ledger, clock), clock=clock, door=door, facility=facility, pack=pack, coi_of=cois)
+
+
+def _cast(folder: Path) -> tuple[CredentialFile, dict[str, Person]]:
+    """Accounts with fresh secrets for the scripted people. Nobody else ever learns them."""
+    path = folder / "accounts.json"
+    path.unlink(missing_ok=True)
+    signing, people = CredentialFile(path), {}
+    for role, (user, name) in CAST.items():
+        secret = secrets.token_urlsafe(16)
+        signing.enroll(user=user, printed_name=name, role=role, zone=ZONE, secret=secret)
+        people[role] = Person(user=user, secret=secret)
+    return signing, people

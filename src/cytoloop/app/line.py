@@ -1,0 +1,178 @@
+"""Line: takes patients' orders through the whole loop on one production line.
+
+Order, collection, batch, disposition, administration, outcome; on a learning line also forecasts, moves and changes
+of the recipe. One line is one arm of a comparison.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cytoloop.adapters.plant import clinic as simulated_clinic
+from cytoloop.app.bootstrap import Site
+from cytoloop.app.clinic import CLINIC, Clinic
+from cytoloop.app.learning import Learner, ReleasedTwin
+from cytoloop.app.production import create_batch, free_equipment, in_force
+from cytoloop.app.quality import dispose, inspect, released
+from cytoloop.app.steering import LEVERS, Steering
+from cytoloop.app.views_loop import dose_of
+from cytoloop.core.batch import Batch, apply
+from cytoloop.core.facts.clinic import (
+    MaterialCollected,
+    OrderPlaced,
+    OutcomeRecorded,
+    ProductAdministered,
+    SubjectEnrolled,
+)
+from cytoloop.core.time import Instant, after
+from cytoloop.production.runner import Observer, Runner
+
+LEARN_EVERY = 3
+"""Finished batches between two fits of the twin."""
+
+ORDER_TO_COLLECTION, TRANSPORT, TO_ADMINISTRATION, OUTCOME_DAY = 48.0, 24.0, 48.0, 28
+"""Hours from order to collection, of transport to the plant, from release to administration; day of the visit."""
+
+Tick = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patient:
+    """A patient of a demonstration."""
+
+    subject: SubjectEnrolled
+    donor: str
+    """Name of the patient's cells in the simulated facility: the same name, the same biology."""
+    weight: float
+    """kg."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Line:
+    """One production line at work. The record holds the truth; this holds what is under way."""
+
+    name: str
+    prefix: str
+    """Of its batch and order numbers: "F", "C"."""
+    site: Site
+    clinic: Clinic
+    seed: int
+    serial: int
+    """First serial number of its chains of identity."""
+    learner: Learner | None = None
+    twin: ReleasedTwin | None = None
+    tick: Tick = field(default=lambda _: None)
+    ended: list[Batch] = field(default_factory=list)
+    occupied: set[str] = field(default_factory=set)
+    learning: bool = False
+    learned_on: int = 0
+
+    async def run(self, patients: Sequence[Patient], every: float) -> None:
+        """Take all patients through, one arriving each `every` hours."""
+        clock, begins = self.site.clock, self.site.clock.now()
+        work = [self._treat(number, patient, after(begins, every * number)) for number, patient in enumerate(patients)]
+        await clock.together(*work)
+
+    async def _treat(self, number: int, patient: Patient, arrives: Instant) -> None:
+        clock = self.site.clock
+        await clock.until(arrives)
+        order = OrderPlaced(
+            order=f"O-{self.prefix}{number + 1:03d}",
+            subject=patient.subject.subject,
+            study=self.clinic.study,
+            product=self.site.pack.product.product,
+            weight=patient.weight,
+        )
+        self.clinic.order(order)
+        await clock.until(after(clock.now(), ORDER_TO_COLLECTION))
+        collected = self.clinic.collect(order, self.serial + number)
+        self.site.facility.register_collection(collected.coi, self.site.facility.draw_donor(patient.donor))
+        await clock.until(after(clock.now(), TRANSPORT))
+        batch = await self._start(f"B-{self.prefix}{number + 1:03d}", order, collected)
+        batch = await self._carry(batch)
+        self.occupied -= set(batch.created.equipment.values())
+        batch = await self._dispose(batch)
+        self.ended.append(batch)
+        self.tick(batch.number)
+        await self._learn()
+        if released(batch.disposition):
+            await self._administer(order, batch)
+
+    async def _start(self, number: str, order: OrderPlaced, collected: MaterialCollected) -> Batch:
+        """Create the batch on the recipe version in force, once equipment is free."""
+        clock, registrar = self.site.clock, self.site.registrar
+        while (equipment := free_equipment(self.site.pack.plant, frozenset(self.occupied))) is None:
+            await clock.until(after(clock.now(), 6.0))
+        self.occupied |= set(equipment.values())
+        self.site.coi_of[number] = collected.coi
+        recipe = in_force(registrar.ledger, self.name, self.site.pack.recipe.recipe)
+        return create_batch(
+            registrar, number=number, order=order, collected=collected, recipe=recipe, equipment=equipment
+        )
+
+    async def _carry(self, batch: Batch) -> Batch:
+        observers: tuple[Observer, ...] = (inspect,)
+        if self.twin is not None:
+            observers = (inspect, self._steering(self.twin).observe)
+        runner = Runner(
+            ledger=self.site.registrar.ledger, door=self.site.door, clock=self.site.clock, observers=observers
+        )
+        return await runner.carry(batch)
+
+    def _steering(self, twin: ReleasedTwin) -> Steering:
+        study = self.clinic.view
+        return Steering(
+            twin=twin.twin,
+            released_at=twin.at,
+            decree_818=study.pathway == "newtech",
+            filed_scope=study.filed_scope,
+            recent={name: tuple(batch.parameters[name] for batch in self.ended) for name in LEVERS},
+            seed=self.seed,
+        )
+
+    async def _dispose(self, batch: Batch) -> Batch:
+        _, draft = await dispose(batch, self.site.door, ())
+        stream = f"batch/{batch.number}"
+        for recorded in self.site.registrar.ledger.append(stream, [draft], expected=batch.position):
+            batch = apply(batch, recorded)
+        return batch
+
+    async def _learn(self) -> None:
+        """Learn from the finished batches, one lesson at a time."""
+        if self.learner is None or self.twin is None or self.learning:
+            return
+        if len(self.ended) - self.learned_on < LEARN_EVERY:
+            return
+        self.learning, self.learned_on = True, len(self.ended)
+        try:
+            learned = await self.learner.learn(self.ended, self.clinic.view, self.twin.twin.version + 1)
+            self.twin = learned or self.twin
+        finally:
+            self.learning = False
+
+    async def _administer(self, order: OrderPlaced, batch: Batch) -> None:
+        clock, dose = self.site.clock, dose_of(batch)
+        await clock.until(after(clock.now(), TO_ADMINISTRATION))
+        given = ProductAdministered(
+            order=order.order, batch=batch.number, coi=batch.created.coi, viable_car_cells=dose or 0.0
+        )
+        self.clinic.administer(order, given)
+        await clock.until(after(clock.now(), 24.0 * OUTCOME_DAY))
+        self.site.registrar.say(f"order/{order.order}", self._outcome(order, batch), actor=CLINIC)
+
+    def _outcome(self, order: OrderPlaced, batch: Batch) -> OutcomeRecorded:
+        """How the simulated patient fares: from the product as it truly is, not as it was measured."""
+        bag = self.site.facility.product(batch.created.coi)
+        assert bag is not None, "what was administered was in the facility"
+        generator = np.random.default_rng([self.seed, int(batch.number[-3:])])
+        response, grade = simulated_clinic.outcome(
+            generator, dose=bag.viable * bag.purity * bag.car / order.weight, memory_fraction=bag.memory
+        )
+        return OutcomeRecorded(
+            order=order.order,
+            batch=batch.number,
+            visit_day=OUTCOME_DAY,
+            response=response,
+            cytokine_release_grade=grade,
+        )
