@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -11,7 +12,7 @@ from cytoloop.core.time import Instant
 class SimulatedClock:
     """A clock that jumps to the next moment somebody waits for.
 
-    Every actor that shares it runs as a task inside `run`. When all of them wait, time jumps to the earliest
+    Every actor that shares it runs inside `together`. When all of them wait, time jumps to the earliest
     moment and exactly one waiter goes on: the order depends on the waiting times alone, so a run is repeatable.
     """
 
@@ -30,27 +31,39 @@ class SimulatedClock:
         heapq.heappush(self._waiting, (when, next(self._order), future))
         await future
 
-    async def run(self, *actors: "asyncio.Task[object]") -> None:
-        """Drive time until every actor has ended; the first actor's failure ends the run and is raised."""
-        while pending := [actor for actor in actors if not actor.done()]:
-            await _settle()
+    async def together(self, *work: Coroutine[object, object, object]) -> None:
+        """Drive time until all of `work` has ended; the first failure ends the rest and is raised."""
+        actors = [asyncio.create_task(each) for each in work]
+        try:
+            while not all(actor.done() for actor in actors):
+                await _settle()
+                self._raise_failure(actors)
+                if self._waiting:
+                    self._jump()
+                elif not all(actor.done() for actor in actors):
+                    await asyncio.wait(actors, return_when=asyncio.FIRST_COMPLETED)
             self._raise_failure(actors)
-            if all(actor.done() for actor in pending):
-                break
-            if not self._waiting:
-                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED, timeout=5.0)
-                continue
-            when, _, future = heapq.heappop(self._waiting)
-            self._now = max(self._now, when)
-            if not future.done():
-                future.set_result(None)
-        self._raise_failure(actors)
+        finally:
+            await _cancel(actors)
+
+    def _jump(self) -> None:
+        """Time goes to the earliest moment that is waited for, and that waiter goes on."""
+        when, _, future = heapq.heappop(self._waiting)
+        self._now = max(self._now, when)
+        if not future.done():
+            future.set_result(None)
 
     @staticmethod
-    def _raise_failure(actors: "tuple[asyncio.Task[object], ...]") -> None:
+    def _raise_failure(actors: "list[asyncio.Task[object]]") -> None:
         for actor in actors:
             if actor.done() and not actor.cancelled() and (failure := actor.exception()) is not None:
                 raise failure
+
+
+async def _cancel(actors: "list[asyncio.Task[object]]") -> None:
+    for actor in actors:
+        actor.cancel()
+    await asyncio.gather(*actors, return_exceptions=True)
 
 
 async def _settle() -> None:
@@ -73,3 +86,11 @@ class ScaledClock:
     async def until(self, when: Instant) -> None:
         while (left := when - self.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds() / self._factor)
+
+    async def together(self, *work: Coroutine[object, object, object]) -> None:
+        """Do all of `work` at once; the first failure ends the rest and is raised."""
+        actors = [asyncio.create_task(each) for each in work]
+        try:
+            await asyncio.gather(*actors)
+        finally:
+            await _cancel(actors)

@@ -3,17 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
-from cytoloop.app.bootstrap import Site, pseudonym_key, simulated_site
+from cytoloop.app.bootstrap import Site, simulated_site
 from cytoloop.app.clinic import Clinic
 from cytoloop.app.learning import Learner, approve_version
 from cytoloop.app.line import Line, Patient, Tick
 from cytoloop.app.views import LineView, Shelf, lines_view
-from cytoloop.clinic.subject import pseudonym
+from cytoloop.clinic.subject import Subject, pseudonym
+from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import StudyRegistered, SubjectEnrolled
 from cytoloop.core.json import JSON
 from cytoloop.feedback.twin import Twin
@@ -108,10 +110,26 @@ def summary(ledger: Ledger, seed: int, patients: int) -> Demonstration:
     )
 
 
-def drawn_patients(folder: Path, seed: int, count: int) -> list[Patient]:
-    """Made-up patients, the same for the same seed."""
-    key = pseudonym_key(folder)
+def drawn_patients(seed: int, count: int) -> list[Patient]:
+    """Made-up patients, the same for the same seed. They have nothing to hide, so their key is the seed's."""
+    key = sha256(f"made-up patients of seed {seed}".encode()).digest()
     return [_drawn(key, seed, number) for number in range(count)]
+
+
+def patients_of(subjects: Sequence[Subject], seed: int, count: int | None) -> list[Patient]:
+    """Imported subjects as patients of the demonstration; a weight nobody measured is measured in the simulation.
+
+    UserError when more are asked for than were imported.
+    """
+    if count is not None and count > len(subjects):
+        raise UserError(f"{count} patients were asked for and {len(subjects)} were imported; ask for fewer")
+    return [_imported(each, seed, number) for number, each in enumerate(subjects[:count])]
+
+
+def _imported(known: Subject, seed: int, number: int) -> Patient:
+    weight = known.weight or weight_of(seed, number)
+    enrolled = replace(known.enrolled, study=STUDY, weight=weight, capacity="full")
+    return Patient(subject=enrolled, donor=f"donor-{number + 1:03d}", weight=weight)
 
 
 def weight_of(seed: int, number: int) -> float:
@@ -123,7 +141,11 @@ def weight_of(seed: int, number: int) -> float:
 def _drawn(key: bytes, seed: int, number: int) -> Patient:
     weight = weight_of(seed, number)
     subject = SubjectEnrolled(
-        subject=pseudonym(f"simulated|{seed}|{number}", key), study=STUDY, source="simulated", weight=weight, capacity="full"
+        subject=pseudonym(f"simulated|{seed}|{number}", key),
+        study=STUDY,
+        source="simulated",
+        weight=weight,
+        capacity="full",
     )
     return Patient(subject=subject, donor=f"donor-{number + 1:03d}", weight=weight)
 

@@ -12,7 +12,7 @@ from cytoloop.core.facts.feedback import ForecastMade, Interval
 from cytoloop.core.facts.production import SetPointMoved
 from cytoloop.core.facts.quality import Decision, DeviationKind, DispositionKind, ResultRecorded
 from cytoloop.core.json import JSON
-from cytoloop.core.product import Attribute, Stage
+from cytoloop.core.product import Attribute, Product, Stage
 from cytoloop.core.recipe import Loop, Operation
 from cytoloop.core.rule import Verdict
 from cytoloop.core.signature import Signature
@@ -202,7 +202,8 @@ class BatchView:
     disposition: DispositionKind | None
     disposition_reason: str
     signature: Signature | None
-    parameter_words: Mapping[str, Words] = field(hash=False)
+    attribute_words: Mapping[str, Words] = field(hash=False)
+    """Attribute -> its words in the pack."""
 
 
 def batch_view(shelf: Shelf, number: str) -> BatchView:
@@ -268,7 +269,7 @@ def batch_view(shelf: Shelf, number: str) -> BatchView:
         disposition=disposition.fact.disposition if disposition else None,
         disposition_reason=disposition.fact.reason if disposition else "",
         signature=disposition.fact.signature if disposition else None,
-        parameter_words={name: each.words for name, each in batch.master.recipe.parameters().items()},
+        attribute_words=attribute_words(batch.master.product),
     )
 
 
@@ -284,6 +285,11 @@ def limits(attribute: Attribute, weight: float) -> tuple[float | None, float | N
     low = None if attribute.low is None else attribute.low * factor
     high = None if attribute.high is None else attribute.high * factor
     return low, high
+
+
+def attribute_words(product: Product) -> dict[str, Words]:
+    """Attribute -> its words, those of the earliest stage that tests it."""
+    return {each.attribute: each.words for each in reversed(product.attributes)}
 
 
 def _operations(batch: Batch) -> Iterator[OperationLine]:

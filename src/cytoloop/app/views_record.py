@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cytoloop.app.views_batch import attribute_words
 from cytoloop.app.views_shelf import Kept, Shelf
 from cytoloop.core.entry import Entry, document
 from cytoloop.core.errors import UserError
@@ -102,6 +103,8 @@ class RecipeView:
     versions: tuple[RecipeVersion, ...]
     proposals: tuple[ProposalLine, ...]
     parameters: Mapping[str, Parameter] = field(hash=False)
+    attribute_words: Mapping[str, Words] = field(hash=False)
+    """Attribute -> its words in the pack."""
 
 
 def record_view(shelf: Shelf, *, page: int = 1, stream: str = "", name: str = "", per_page: int = PAGE) -> RecordView:
@@ -163,6 +166,7 @@ def recipe_view(shelf: Shelf, line: str) -> RecipeView:
         versions=tuple(reversed(tuple(_versions(shelf, line, approved)))),
         proposals=tuple(reversed(tuple(_proposals(shelf, line)))),
         parameters=master.recipe.parameters(),
+        attribute_words=attribute_words(master.product),
     )
 
 

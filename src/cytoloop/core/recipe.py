@@ -6,18 +6,11 @@ an operation and is named "<operation>.<parameter>".
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from cytoloop.core.words import Words
 
 Criticality = Literal["CPP", "KPP", "non-critical"]
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """Tells a reader of recipe text which field says what kind of thing follows."""
-
-    discriminator: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +135,7 @@ class Loop:
     """Hours between the starts of two rounds."""
     until: str
     """Name of the parameter that holds the hours from the first round's start to the loop's end."""
-    steps: tuple[Annotated[Phase, Tag("kind")], ...]
+    steps: tuple[Phase, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +145,7 @@ class Operation:
     operation: str
     words: Words
     parameters: Mapping[str, Parameter] = field(default_factory=dict, hash=False)
-    steps: tuple[Annotated[Phase | Loop, Tag("kind")], ...]
+    steps: tuple[Phase | Loop, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,11 @@ class Verified:
     tree_head: TreeHead
 
 
-def verify(store: Store, tick: Callable[[int], None] = lambda _: None) -> Verified:
+def verify(store: Store, tick: Callable[[int], None] = lambda _: None, expected_root: str | None = None) -> Verified:
     """Check every entry of `store`; `tick` is told how many were checked.
 
-    Raises FindingError with the first entry that does not fit and why.
+    Raises FindingError with the first entry that does not fit and why, or when the tree head is not `expected_root`
+    (hexadecimal, noted outside): that finds a record that was rolled back or made anew as a whole.
     """
     heads = list(store.heads())
     tree, positions = Tree(), dict[str, int]()
@@ -41,6 +42,11 @@ def verify(store: Store, tick: Callable[[int], None] = lambda _: None) -> Verifi
     if tree.size and (not heads or heads[-1].size != tree.size):
         last = heads[-1].size if heads else 0
         raise FindingError(f"entry {last} does not fit: no tree head was ever kept over it")
+    if expected_root is not None and tree.root.hex() != expected_root.lower():
+        raise FindingError(
+            f"every entry fits the others, but the tree head over {tree.size} entries is {tree.root.hex()} and the one "
+            f"noted is {expected_root}: the record is not the one it was noted of, or has grown since"
+        )
     return Verified(tree.size, TreeHead(tree.size, tree.root))
 
 

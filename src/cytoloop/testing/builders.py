@@ -147,7 +147,7 @@ class Book:
         return self._ends.get(stream, 0)
 
 
-def written_batch(  # noqa: PLR0913  (each is one thing a test may want different)
+def written_batch(
     book: Book,
     master: MasterRecipe,
     fact: BatchCreated,

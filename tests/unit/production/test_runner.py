@@ -61,14 +61,8 @@ class World:
 
 
 async def carried(runner: Runner, world: World) -> Batch:
-    import asyncio
-
-    actor: asyncio.Task[Batch] = asyncio.create_task(runner.carry(world.batch()))
-    try:
-        await world.clock.run(actor)
-    finally:
-        actor.cancel()
-    return actor.result()
+    await world.clock.together(runner.carry(world.batch()))
+    return world.batch()
 
 
 def keys(batch: Batch) -> list[str]:

@@ -7,6 +7,8 @@ from cytoloop.core.signature import Signature
 
 Pathway = Literal["drug", "device", "newtech", "other"]
 """Which law a study follows. "newtech": the Decree 818 route for new biomedical technologies."""
+Capacity = Literal["full", "limited", "none"]
+"""Of age and of sound mind, limited, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class SubjectEnrolled:
     sex: Literal["female", "male", "other", "unknown"] = "unknown"
     weight: float | None = None
     """kg; None when nobody measured it."""
+    capacity: Capacity | None = None
+    """Capacity for civil conduct: decides who must consent. None when nobody established it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

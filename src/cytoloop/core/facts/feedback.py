@@ -24,6 +24,19 @@ class TwinFitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TwinReleased:
+    """A person released a frozen twin version for batches that start afterwards (a computerised-system change)."""
+
+    NAME: ClassVar[str] = "twin-released/1"
+    twin: str
+    version: int
+    sha256: str
+    ground: str
+    """On what evidence, in one sentence."""
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """A predicted quantity with its 90 % interval."""
 
@@ -107,4 +120,4 @@ class ProposalDeclined:
     reason: str
 
 
-FACTS = (TwinFitted, ForecastMade, ProposalDrafted, ChangeSigned, ProposalDeclined)
+FACTS = (TwinFitted, TwinReleased, ForecastMade, ProposalDrafted, ChangeSigned, ProposalDeclined)

@@ -1,0 +1,1 @@
+"""Equipment behind OPC UA."""

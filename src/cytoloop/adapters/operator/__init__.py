@@ -1,0 +1,1 @@
+"""People as doors: whoever scans, answers, decides and signs."""

@@ -1,0 +1,134 @@
+"""Vessel: one bioreactor with its set-points, the culture in it and its probes.
+
+Time passes for a vessel only when someone looks: `advance` brings culture and probes to the moment asked.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import floor
+
+from cytoloop.adapters.plant.biology import Environment
+from cytoloop.adapters.plant.culture import GLUCOSE, LACTATE, Array, Culture, contaminated, dosed
+from cytoloop.adapters.plant.faults import Misfortunes
+from cytoloop.core.reading import Quality, Reading
+from cytoloop.core.time import Instant, after, hours_between
+
+SIGNALS = {
+    "temperature": "°C",
+    "ph": "pH",
+    "dissolved_oxygen": "fraction",
+    "glucose": "mmol/L",
+    "perfusion_rate": "1/d",
+}
+RANGES = {"temperature": (30.0, 40.0), "perfusion_rate": (0.0, 3.0), "il2": (0.0, 1000.0)}
+"""Set-point -> what the equipment itself accepts."""
+IDLE = {"temperature": 37.0, "perfusion_rate": 0.0, "il2": 0.0}
+SOFTEST = 1e-6
+
+
+@dataclass(slots=True, kw_only=True)
+class Vessel:
+    """A bioreactor."""
+
+    unit: str
+    set_points: dict[str, float] = field(default_factory=lambda: dict(IDLE))
+    coi: str | None = None
+    """Whose culture it holds."""
+    culture: Culture | None = None
+    seeded_at: Instant | None = None
+    misfortunes: Misfortunes = field(default_factory=Misfortunes)
+    noise: Array | None = None
+    """Standard normal draws, one row for each hour of culture, one column for each signal."""
+    _hour: float = 0.0
+    _unread: list[Reading] = field(default_factory=list)
+    _stuck: float | None = None
+
+    def occupy(self, coi: str, culture: Culture, at: Instant, misfortunes: Misfortunes, noise: Array) -> None:
+        """A culture begins."""
+        self.coi, self.culture, self.seeded_at = coi, culture, at
+        self.misfortunes, self.noise = misfortunes, noise
+        self._hour, self._unread, self._stuck = 0.0, [], None
+
+    def empty(self) -> None:
+        """Nothing is in it any more; the set-points are those of an idle unit."""
+        self.coi = self.culture = self.seeded_at = self.noise = None
+        self.set_points, self._unread = dict(IDLE), []
+
+    def advance(self, now: Instant) -> None:
+        """Let the culture live until `now`; probes measure at every whole hour since seeding."""
+        if self.seeded_at is None:
+            return
+        target = hours_between(self.seeded_at, now)
+        while self._hour < target - SOFTEST:
+            nearest = min(floor(self._hour + SOFTEST) + 1.0, target)
+            self._live(nearest)
+            if abs(nearest - round(nearest)) < SOFTEST:
+                self._measure(round(nearest))
+
+    def set(self, name: str, value: float) -> None:
+        """Write a set-point. Without perfusion, more IL-2 is dosed into the vessel at once."""
+        self.set_points[name] = value
+        if name == "il2" and self.culture is not None and self.set_points["perfusion_rate"] == 0.0:
+            self.change(lambda culture: dosed(culture, value))
+
+    def change(self, change: Callable[[Culture], Culture]) -> None:
+        """Do something to the culture (beads, vector, a sample); nothing when there is none."""
+        if self.culture is not None:
+            self.culture = change(self.culture)
+
+    def read(self, signals: Iterable[str]) -> tuple[Reading, ...]:
+        """Readings of `signals` since the last time anybody read."""
+        wanted = set(signals)
+        readings, self._unread = self._unread, []
+        return tuple(reading for reading in readings if reading.signal in wanted)
+
+    def _live(self, until: float) -> None:
+        start = self.misfortunes.contamination
+        if start is not None and self._hour <= start < until:
+            self.change(contaminated)
+        environment = Environment(
+            perfusion=self._flow() / 24.0, il2=self.set_points["il2"], temperature=self._temperature()
+        )
+        hours = until - self._hour
+        self.change(lambda culture: culture.grown(hours, environment))
+        self._hour = until
+
+    def _flow(self) -> float:
+        slip = self.misfortunes.pump_slip
+        return self.set_points["perfusion_rate"] * (1.0 - (slip.at(self._hour) if slip else 0.0))
+
+    def _temperature(self) -> float:
+        excursion = self.misfortunes.excursion
+        return self.set_points["temperature"] + (excursion.at(self._hour) if excursion else 0.0)
+
+    def _measure(self, hour: int) -> None:
+        if self.culture is None or self.noise is None or self.seeded_at is None:
+            return
+        row = self.noise[hour % len(self.noise)]
+        glucose, quality = self._glucose(max(self.culture.solute(GLUCOSE) * (1.0 + 0.06 * row[3]) + 0.1 * row[3], 0.0))
+        drift = self.misfortunes.ph_drift
+        drifted = drift.at(hour) * (hour - drift.start) if drift else 0.0
+        values: dict[str, tuple[float, Quality]] = {
+            "temperature": (self._temperature() + 0.05 * row[0], "good"),
+            "ph": (7.35 - 0.012 * self.culture.solute(LACTATE) + 0.02 * row[1] + drifted, "good"),
+            "dissolved_oxygen": (0.5 - 0.004 * self.culture.viable + 0.01 * row[2], "good"),
+            "glucose": (glucose, quality),
+            "perfusion_rate": (max(self._flow() * (1.0 + 0.01 * row[4]), 0.0), "good"),
+        }
+        at = after(self.seeded_at, hour)
+        for signal, (value, quality) in values.items():
+            self._unread.append(
+                Reading(
+                    signal=signal, value=round(float(value), 4), unit=SIGNALS[signal], at=at, quality=quality,
+                    source=self.unit,
+                )
+            )  # fmt: skip
+
+    def _glucose(self, measured: float) -> tuple[float, Quality]:
+        """The glucose probe, which may be stuck at its last value and says so."""
+        stuck = self.misfortunes.glucose_stuck
+        if not (stuck and stuck.at(self._hour)):
+            self._stuck = None
+            return measured, "good"
+        self._stuck = measured if self._stuck is None else self._stuck
+        return self._stuck, "bad"

@@ -1,0 +1,110 @@
+"""`cytoloop batch`: list, show, export."""
+
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import typer
+
+from cytoloop.app.bootstrap import ZONE, open_reader
+from cytoloop.app.story import story_of
+from cytoloop.app.telling import tell
+from cytoloop.app.views import Shelf, batch_list_view
+from cytoloop.cli.data import DATA, newest
+from cytoloop.cli.output import number, out, say_json, table, write_json
+from cytoloop.core.entry import document
+from cytoloop.core.json import JSON
+from cytoloop.core.words import Language
+
+app = typer.Typer(help="Batches: list them, read one from order to outcome, take one out.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_batches(data: Path | None = DATA, json: bool = typer.Option(False, "--json", help="Say it as JSON.")) -> None:
+    """Every batch with its state and disposition."""
+    lines = batch_list_view(Shelf(open_reader(newest(data))))
+    if json:
+        say_json(
+            [
+                {
+                    "batch": each.number,
+                    "order": each.order,
+                    "line": each.line,
+                    "recipe_version": each.recipe_version,
+                    "state": each.state,
+                    "disposition": each.disposition,
+                    "viable_car_cells": each.viable_car_cells,
+                    "deviations": each.deviations,
+                    "created_at": each.created_at.isoformat(),
+                }
+                for each in lines
+            ]
+        )
+        return
+    shown = table(None, "batch", "line", ">recipe", "state", "disposition", ">CAR+ 1e6", ">deviations", ">days")
+    for each in lines:
+        shown.add_row(
+            each.number,
+            each.line,
+            str(each.recipe_version),
+            each.state,
+            each.disposition or "–",
+            number(each.viable_car_cells),
+            str(each.deviations),
+            number(each.day),
+        )
+    out.print(shown)
+
+
+@app.command("show")
+def show(
+    batch: str = typer.Argument(..., help="Batch number."),
+    data: Path | None = DATA,
+    lang: str = typer.Option("en", help="en or zh."),
+    steps: bool = typer.Option(True, help="Also every single step and reading, not the turning points alone."),
+    json: bool = typer.Option(False, "--json", help="Say the entries as JSON."),
+) -> None:
+    """Every entry of a batch in order: from the study and the order to the patient's outcome and the next recipe."""
+    told = story_of(Shelf(open_reader(newest(data))), batch, whole=steps)
+    if json:
+        say_json([document(each.entry) for each in told])
+        return
+    language: Language = "zh" if lang == "zh" else "en"
+    for each in told:
+        when = each.entry.happened_at.astimezone(ZoneInfo(ZONE))
+        out.print(
+            f"[dim]{each.entry.sequence:>6}[/] {_stamp(when)} [cyan]{each.entry.actor:<24}[/] "
+            f"{_escaped(tell(each.fact).text(language))}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command("export")
+def export(
+    batch: str = typer.Argument(..., help="Batch number."),
+    to: Path = typer.Option(..., "--to", metavar="FILE", help="File to write."),
+    data: Path | None = DATA,
+) -> None:
+    """Take a batch's entries out as one JSON file, with the tree head they stand under."""
+    shelf = Shelf(open_reader(newest(data)))
+    head = shelf.head()
+    entries: list[JSON] = [document(each.entry) for each in story_of(shelf, batch, whole=True)]
+    write_json(
+        {
+            "format": "cytoloop-batch-export/1",
+            "batch": batch,
+            "tree_head": {"size": head.size, "root": head.root.hex()},
+            "entries": entries,
+        },
+        to,
+    )
+    out.print(f"{len(entries)} entries of {batch} written to {to}", highlight=False)
+
+
+def _stamp(when: datetime) -> str:
+    return when.strftime("%Y-%m-%d %H:%M")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,30 @@
+"""Where data are: the folder named with --data, or the newest one a demonstration made here."""
+
+from pathlib import Path
+
+import typer
+
+from cytoloop.app.bootstrap import RECORD
+from cytoloop.core.errors import UserError
+
+HOME = Path("cytoloop-data")
+
+DATA = typer.Option(None, "--data", metavar="DIR", help="Data folder; the newest under cytoloop-data/ when left out.")
+
+
+def newest(data: Path | None) -> Path:
+    """The data folder to read; UserError when there is none."""
+    if data is not None:
+        return data
+    records = sorted(HOME.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    if not records:
+        raise UserError("there are no data here yet; run `cytoloop demo` first, or name a folder with --data")
+    return records[-1].parent
+
+
+def fresh(name: str) -> Path:
+    """A folder under cytoloop-data/ that is not there yet."""
+    number = 1
+    while (folder := HOME / f"{name}-{number}").exists():
+        number += 1
+    return folder

@@ -1,0 +1,82 @@
+"""`cytoloop`: the command line's entry, and the one place where errors become exit codes.
+
+0: done. 1: something was found (a record that does not fit, a pack with mistakes). 2: the user's mistake.
+"""
+
+import sys
+
+import click
+import typer
+
+from cytoloop import __version__
+from cytoloop.cli import batch, demo, importing, pack, plant, recipe, record, twin
+from cytoloop.cli.output import err
+from cytoloop.core.errors import CytoloopError, FindingError
+
+app = typer.Typer(
+    name="cytoloop",
+    help="Runs a cell or gene therapy as one closed loop: clinic, production, quality and compliance, feedback, a "
+    "signed change, the next batch.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("serve")(record.serve)
+app.command("verify")(record.verify)
+app.add_typer(batch.app, name="batch")
+app.add_typer(recipe.app, name="recipe")
+app.add_typer(pack.app, name="pack")
+app.add_typer(importing.app, name="import")
+app.add_typer(twin.app, name="twin")
+app.add_typer(plant.app, name="plant")
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        typer.echo(f"cytoloop {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Options of every command."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are told in one sentence on the error stream."""
+    try:
+        code = app(arguments, standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except FindingError as error:
+        return _told(error, 1)
+    except CytoloopError as error:
+        return _told(error, 2)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return _told("stopped; everything that was acknowledged is in the record", 130)
+    except BrokenPipeError:
+        return 0
+
+
+def _told(error: object, code: int) -> int:
+    err.print(f"[bold red]cytoloop:[/] {_plain(str(error))}", highlight=False, soft_wrap=True)
+    return code
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,204 @@
+"""Forecast: what the twin expects of a running batch at harvest and in its finished product, with 90 % intervals.
+
+Draws of the donor (best point and Laplace covariance) are carried to harvest; what the equations leave out widens
+them with the square root of the days ahead (`Twin.drift`); measurement error is added, since it is results that are
+judged. "Not enough data" is an answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from cytoloop.core.facts.feedback import ForecastMade, Interval
+from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
+from cytoloop.feedback.culture import STEP, Floats, X, begin, schedule, simulate
+from cytoloop.feedback.dataset import BatchHistory, Control, Start
+from cytoloop.feedback.predict import RELATIVE, culture_quantity, error, on_scale, product_quantity
+from cytoloop.feedback.twin import DRIFT, Twin
+
+Limits = Mapping[str, tuple[float | None, float | None]]
+"""Attribute -> (low, high) at release in house units; limits per kilogram already multiplied by the weight."""
+
+Bounds = Mapping[str, tuple[float | Floats | None, float | Floats | None]]
+"""As `Limits`, where a limit may also differ from draw to draw, shape (draws,)."""
+
+IN_VESSEL: dict[str, str] = {
+    "viable_cell_density": "1e6 cells/mL",
+    "total_viable_cells": "1e6 cells",
+    "glucose": "mmol/L",
+    "lactate": "mmol/L",
+}
+"""Attributes forecast as a sample at harvest would show them -> unit."""
+
+IN_PRODUCT: dict[str, str] = {
+    "viability": "fraction",
+    "viable_car_cells": "1e6 cells",
+    "car_fraction": "fraction",
+    "memory_fraction": "fraction",
+    "vector_copy_number": "copies/cell",
+}
+"""Attributes forecast as the release sample of the finished product would show them -> unit."""
+
+CENTRED = 4.5
+"""Days ahead up to which the mean of the drift was learned (`evaluate.HORIZONS`); beyond, it grows no more."""
+
+TRUSTED_MISFIT = 2.0
+"""Above it the twin does not describe this batch, and its forecast is no ground for a move."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotEnoughData:
+    """The honest answer when nothing has been seen of the culture yet."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """A forecast and how far it may be trusted."""
+
+    made: ForecastMade
+    misfit: float
+    """Root mean square of the standardised residuals so far; about 1 when the twin holds."""
+    trusted: bool
+    donor: Donor = field(hash=False)
+
+
+def forecast(
+    twin: Twin,
+    history: BatchHistory,
+    *,
+    at: float,
+    harvest_at: float,
+    limits: Limits,
+    generator: np.random.Generator,
+    draws: int = 160,
+    controls: tuple[Control, ...] = (),
+) -> Forecast | NotEnoughData:
+    """What is expected at hour `harvest_at`, seen from hour `at`, if `controls` are executed from now on.
+
+    `controls` come after those of the history; empty: the set-points stay as they are. A harvest already past is
+    forecast as of `at`. NotEnoughData without one count of viable cells.
+    """
+    known = history.seen_until(at)
+    if not known.observations.get("viable_cell_density"):
+        return NotEnoughData(reason=f"no viable cell density has been seen by hour {at:g} of the culture")
+    if not np.isfinite(harvest_at):
+        return NotEnoughData(reason="no harvest is planned")
+    donor = fit_donor(twin, known)
+    values = values_of(twin, draw(donor, draws, generator))
+    plan = schedule((*known.controls, *controls), known.start.il2, max(harvest_at, at))
+    runs = simulate(twin, values, begin(values, known.start), plan)
+    ahead = max(0.0, harvest_at - at)
+    shocks = generator.standard_normal((len(DRIFT), draws))
+    results = results_at(twin, values, runs[:, -1, :], known.start, ahead=ahead, shocks=shocks)
+    noisy = measured(twin, results, generator)
+    made = ForecastMade(
+        twin=twin.key,
+        elapsed=at,
+        harvest_at=harvest_at,
+        quantities={name: interval(noisy[name], unit) for name, unit in {**IN_VESSEL, **IN_PRODUCT}.items()},
+        in_specification=in_specification(noisy, limits),
+        **_curve(twin, runs, at, shocks[0]),
+    )
+    return Forecast(made=made, misfit=donor.misfit, trusted=donor.misfit <= TRUSTED_MISFIT, donor=donor)
+
+
+def results_at(
+    twin: Twin, values: Floats, states: Floats, start: Start, *, ahead: float, shocks: Floats, centred: float = CENTRED
+) -> dict[str, Floats]:
+    """True attributes at a harvest `ahead` hours away for each draw; shocks are standard normal, (4, draws).
+
+    `centred` is the number of days over which the mean of the drift acts; 0 for donors of whom nothing was seen,
+    since the population was fitted to whole cultures.
+    """
+    days = max(ahead, 0.0) / 24.0
+    density, viability, memory, glucose = (
+        twin.drift[name][0] * min(days, centred) + twin.drift[name][1] * np.sqrt(days) * shock
+        for name, shock in zip(DRIFT, shocks, strict=True)
+    )
+    out = {name: culture_quantity(name, values, states, start) for name in IN_VESSEL}
+    out |= {name: product_quantity(name, values, states, start) for name in IN_PRODUCT}
+    for name in ("viable_cell_density", "total_viable_cells", "viable_car_cells"):
+        out[name] = out[name] * np.exp(density)
+    out["glucose"] = out["glucose"] * np.exp(glucose)
+    out["viability"] = _on_logit(out["viability"], viability)
+    out["memory_fraction"] = _on_logit(out["memory_fraction"], memory)
+    return out
+
+
+def measured(twin: Twin, results: Mapping[str, Floats], generator: np.random.Generator) -> dict[str, Floats]:
+    """The results that samples would give: true attributes with the error of their measurement."""
+    return {name: _noisy(twin, name, true, generator) for name, true in results.items()}
+
+
+def in_specification(results: Mapping[str, Floats], limits: Limits) -> float:
+    """Share of draws that meet every limit the twin can speak of; attributes it cannot forecast do not count."""
+    return float(np.mean(meets(results, limits)))
+
+
+def meets(results: Mapping[str, Floats], limits: Limits) -> NDArray[np.bool_]:
+    """Which draws meet every limit; shape (draws,)."""
+    fine = np.ones(len(next(iter(results.values()))), dtype=np.bool_)
+    for name, (low, high) in limits.items():
+        if name in IN_PRODUCT:
+            if low is not None:
+                fine &= results[name] >= low
+            if high is not None:
+                fine &= results[name] <= high
+    return fine
+
+
+def probability(twin: Twin, results: Mapping[str, Floats], limits: Bounds, margin: float = 0.0) -> Floats:
+    """Chance of each draw's true attributes to give results in specification; shape (draws,).
+
+    `margin` moves every limit inward by so many standard deviations of the measurement. Smooth in the parameters,
+    so that alternatives can be compared on few draws.
+    """
+    chance = np.ones(len(next(iter(results.values()))))
+    for name, (low, high) in limits.items():
+        if name in IN_PRODUCT:
+            scale, sd = on_scale(name, results[name]), error(twin, name)
+            if low is not None:
+                chance = chance * ndtr((scale - on_scale(name, np.array(low))) / sd - margin)
+            if high is not None:
+                chance = chance * ndtr((on_scale(name, np.array(high)) - scale) / sd - margin)
+    return chance
+
+
+def interval(draws: Floats, unit: str) -> Interval:
+    """Median and 90 % interval."""
+    low, median, high = np.quantile(draws, (0.05, 0.5, 0.95))
+    return Interval(median=float(median), low=float(low), high=float(high), unit=unit)
+
+
+def _noisy(twin: Twin, name: str, true: Floats, generator: np.random.Generator) -> Floats:
+    noise = error(twin, name) * generator.standard_normal(len(true))
+    if name in RELATIVE:
+        return np.asarray(true * np.exp(noise))
+    high = np.inf if name in ("glucose", "lactate") else 1.0
+    return np.clip(true + noise, 0.0, high)
+
+
+def _on_logit(fraction: Floats, shift: Floats) -> Floats:
+    inside = np.clip(fraction, 1e-6, 1.0 - 1e-6)
+    return np.asarray(1.0 / (1.0 + (1.0 - inside) / inside * np.exp(-shift)))
+
+
+def _curve(twin: Twin, runs: Floats, at: float, shock: Floats) -> dict[str, tuple[float, ...]]:
+    """Viable cell density every six hours from the seeding to the harvest; the drift begins at `at`."""
+    steps = np.unique(np.append(np.arange(0, runs.shape[1], round(6 / STEP)), runs.shape[1] - 1))
+    hours = steps * STEP
+    days = np.maximum(hours - at, 0.0) / 24.0
+    mean, sd = twin.drift["viable_cell_density"]
+    densities = runs[:, steps, X] * np.exp(mean * np.minimum(days, CENTRED) + sd * np.sqrt(days) * shock[:, None])
+    low, median, high = np.quantile(densities, (0.05, 0.5, 0.95), axis=0)
+    return {
+        "curve_hours": tuple(hours.tolist()),
+        "curve_low": tuple(low.tolist()),
+        "curve_median": tuple(median.tolist()),
+        "curve_high": tuple(high.tolist()),
+    }

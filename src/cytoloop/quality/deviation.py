@@ -1,0 +1,102 @@
+"""Deviation: reads a batch and says which deviations must be opened that are not open yet. Pure.
+
+A deviation's id is made of the batch number and the position of the entry that showed it, so the same departure
+gives the same id however often it is read: each is opened exactly once, after a crash too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from cytoloop.core.batch import Batch, StepRecord
+from cytoloop.core.facts.quality import DeviationKind, DeviationOpened
+from cytoloop.core.product import AlarmLimit
+from cytoloop.core.reading import Reading
+from cytoloop.core.time import Instant, hours_between
+from cytoloop.quality.specification import judge
+
+
+def needed(batch: Batch) -> tuple[DeviationOpened, ...]:
+    """Deviations to open now, in the order of the entries that showed them; none when all are known."""
+    found = (*_failed_steps(batch), *_results(batch), *_excursions(batch))
+    # Two excursions of one signal in one entry of readings are one deviation.
+    new = {each.deviation: each for each in reversed(found) if each.deviation not in batch.deviations}
+    return tuple(sorted(new.values(), key=lambda each: (each.cause, each.deviation)))
+
+
+def _opened(
+    batch: Batch, kind: DeviationKind, what: str, cause: int, *, step: str | None = None, suffix: str = ""
+) -> DeviationOpened:
+    number = f"{batch.number}-D{cause:04d}{suffix}"
+    return DeviationOpened(deviation=number, kind=kind, what=what, cause=cause, step=step)
+
+
+def _failed_steps(batch: Batch) -> Iterator[DeviationOpened]:
+    for step in batch.steps.values():
+        if step.state != "failed":
+            continue
+        kind: DeviationKind = "identity-mismatch" if _mismatched(batch, step) else "step-failed"
+        what = f"step {step.step}, attempt {step.attempt}, failed: {step.reason}"
+        yield _opened(batch, kind, what, step.position, step=step.step)
+
+
+def _mismatched(batch: Batch, step: StepRecord) -> bool:
+    """Whether a label was read and it is not this batch's."""
+    return step.verb == "scan" and "code" in step.values and step.values["code"] != batch.created.coi
+
+
+def _results(batch: Batch) -> Iterator[DeviationOpened]:
+    for told in batch.results:
+        judged = judge(told.fact, batch.master.product, batch.created.weight)
+        if judged.judgement in ("out", "cannot-judge"):
+            yield _opened(batch, "out-of-specification", judged.reason, told.position)
+
+
+@dataclass(slots=True)
+class _Watch:
+    """One monitored signal while readings are read through in order."""
+
+    alarm: AlarmLimit
+    since: Instant | None = None
+    """When the signal left its limits; None while it is inside."""
+    noted: bool = False
+
+    def over(self, reading: Reading) -> bool:
+        """Whether `reading` makes this an excursion: true once for each time outside."""
+        if self.alarm.low <= reading.value <= self.alarm.high:
+            self.since, self.noted = None, False
+            return False
+        self.since = self.since or reading.at
+        lasted = hours_between(self.since, reading.at)
+        if self.noted or not (lasted > self.alarm.tolerance or self.alarm.tolerance == 0):
+            return False
+        self.noted = True
+        return True
+
+
+def _excursions(batch: Batch) -> Iterator[DeviationOpened]:
+    watches = _watches(batch)
+    for told in batch.readings:
+        for reading in told.fact.readings:
+            watch = watches.get((reading.source, reading.signal))
+            # A reading the equipment itself calls bad says nothing of the process.
+            if watch is None or reading.quality == "bad" or not watch.over(reading):
+                continue
+            what = _excursion(reading, watch.alarm)
+            suffix = f"-{reading.source}-{reading.signal}"
+            yield _opened(batch, "excursion", what, told.position, suffix=suffix)
+
+
+def _watches(batch: Batch) -> dict[tuple[str, str], _Watch]:
+    return {
+        (batch.created.equipment[each.equipment_class], alarm.signal): _Watch(alarm)
+        for each in batch.master.plant.classes
+        if each.equipment_class in batch.created.equipment
+        for alarm in each.alarms
+    }
+
+
+def _excursion(reading: Reading, alarm: AlarmLimit) -> str:
+    return (
+        f"{reading.signal} of {reading.source} was {reading.value:.4g} {reading.unit} at {reading.at.isoformat()}, "
+        f"outside {alarm.low:g} to {alarm.high:g} {alarm.unit} for longer than {alarm.tolerance:g} h"
+    )

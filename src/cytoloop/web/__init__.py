@@ -1,0 +1,1 @@
+"""The web face of the app: server-rendered pages in two languages. No logic of its own."""

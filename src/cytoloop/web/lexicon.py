@@ -1,0 +1,48 @@
+"""Lexicon: every text that a page shows, by key, in the two languages of the house."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import yaml
+
+from cytoloop.core.words import Language, Words
+
+FOLDER = Path(__file__).parent / "words"
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Texts by key ("loop.title")."""
+
+    words: Mapping[str, Words] = field(hash=False)
+
+    def text(self, key: str, language: Language, **values: object) -> str:
+        """The text of `key`, its {places} filled with `values`; KeyError names a key that is not there."""
+        text = self.words[key].text(language)
+        return text.format(**values) if values else text
+
+    def counted(self, key: str, count: int | str, language: Language) -> str:
+        """The text of `key` for that many: its singular ("<key>.one") for 1 where there is one."""
+        singular = f"{key}.one"
+        chosen = singular if count == 1 and singular in self.words else key
+        return self.text(chosen, language, count=f"{count:,}" if isinstance(count, int) else count)
+
+    def name(self, group: str, name: str, language: Language, otherwise: Words | None = None) -> str:
+        """The words for a name that data carry ("state", "running"); else the data's own words, else the name."""
+        found = self.words.get(f"{group}.{name}", otherwise)
+        return found.text(language) if found else name
+
+
+def load(folder: Path = FOLDER) -> Lexicon:
+    """The lexicon of the files in `folder`; ValueError when a key stands twice or lacks a language."""
+    words: dict[str, Words] = {}
+    for path in sorted(folder.glob("*.yaml")):
+        for key, pair in cast(dict[str, dict[str, str]], yaml.safe_load(path.read_text(encoding="utf-8"))).items():
+            if key in words:
+                raise ValueError(f"{path.name}: the key {key!r} stands twice")
+            if set(pair) != {"en", "zh"} or not all(pair.values()):
+                raise ValueError(f"{path.name}: {key!r} needs a text in en and in zh, and nothing else")
+            words[key] = Words(en=pair["en"], zh=pair["zh"])
+    return Lexicon(words)
