@@ -1,11 +1,14 @@
 """What every test may ask for."""
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
+from cytoloop.cli.main import run
 from cytoloop.core.time import Instant
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -24,3 +27,26 @@ def shared() -> Path:
     if not (folder / "data" / "tcell_guide").is_dir():
         pytest.skip(f"the real data are not here: put them at {folder} or name their folder in CYTOLOOP_SHARED")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a demonstration of 3 patients, for reading only; its figures are in `demo.json` beside it."""
+    folder = tmp_path_factory.mktemp("demonstration") / "data"
+    figures = str(folder.parent / "demo.json")
+    assert run(["demo", "--patients", "3", "--no-serve", "--data", str(folder), "--json", figures]) == 0
+    return folder
+
+
+@pytest.fixture
+def cytoloop(capsys: pytest.CaptureFixture[str]) -> Callable[..., CompletedProcess[str]]:
+    """The command line, run in this process: exit code, output and errors of one command."""
+
+    def command(*arguments: str | Path) -> CompletedProcess[str]:
+        capsys.readouterr()
+        words = [str(each) for each in arguments]
+        code = run(words)
+        said = capsys.readouterr()
+        return CompletedProcess(words, code, said.out, said.err)
+
+    return command

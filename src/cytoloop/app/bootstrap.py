@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +10,8 @@ from pathlib import Path
 from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
 from cytoloop.adapters.credentials import CredentialFile
 from cytoloop.adapters.folder import writing
-from cytoloop.adapters.operator.scripted import Person, ScriptedPeople
+from cytoloop.adapters.opcua.door import OpcUaDoor
+from cytoloop.adapters.operator.scripted import Choice, Person, ScriptedPeople, first_option
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.faults import Faults
@@ -25,6 +26,8 @@ from cytoloop.record.ledger import Ledger
 
 RECORD = "record.db"
 ZONE = "Asia/Shanghai"
+MOST_ATTEMPTS = 3
+"""Times the scripted quality unit lets one step fail."""
 
 CAST: dict[str, tuple[str, str]] = {
     "operator": ("op.zhou", "Zhou Min 周敏"),
@@ -33,6 +36,9 @@ CAST: dict[str, tuple[str, str]] = {
     "principal_investigator": ("pi.wang", "Wang Lan 王岚"),
 }
 """Role -> user id and printed name of the scripted people of a demonstration. They are invented."""
+
+
+Receive = Callable[[str, str], Awaitable[None]]
 
 
 @contextmanager
@@ -82,7 +88,8 @@ class Site:
     registrar: Registrar
     clock: SimulatedClock | ScaledClock
     door: Door
-    facility: Facility
+    receive: Receive
+    """Tells the plant that a patient's starting material arrives: chain of identity, name of the donor's cells."""
     pack: Pack
     coi_of: dict[str, str] = field(default_factory=dict)
     """Batch number -> chain of identity: where a person finds the batch's bag."""
@@ -96,25 +103,45 @@ def simulated_site(
     *,
     seed: int,
     faults: Faults | None = None,
-    equipment: Door | None = None,
+    plant: OpcUaDoor | None = None,
 ) -> Site:
-    """The simulated facility with its scripted people, on the record of `folder`.
+    """A site with scripted people on the record of `folder`; its equipment is simulated in this process.
 
-    `equipment`: the door to the equipment when it is not the in-process one (OPC UA).
+    `plant`: drive the equipment behind this door instead. What people scan is simulated here all the same.
     """
-    facility = Facility(
-        seed=seed, clock=clock, donors=Distribution.from_data(pack.donors), plant=pack.plant, faults=faults
-    )
+    donors = Distribution.from_data(pack.donors)
+    facility = Facility(seed=seed, clock=clock, donors=donors, plant=pack.plant, faults=faults)
     cois: dict[str, str] = {}
 
     def scan(command: Command) -> str:
         batch = command.key.partition("/")[0]
         return facility.code_on(cois[batch], str(command.arguments.get("label")))
 
-    signing, people = _cast(folder)
-    persons = ScriptedPeople(clock=clock, signing=signing, people=people, scanner=scan, seed=seed)
-    door = Doors({"person:": persons, "": equipment or facility})
-    return Site(registrar=Registrar(ledger, clock), clock=clock, door=door, facility=facility, pack=pack, coi_of=cois)
+    async def receive(coi: str, donor: str) -> None:
+        facility.register_collection(coi, facility.draw_donor(donor))
+        if plant is not None:
+            await plant.receive(coi, donor)
+
+    signing, accounts = _cast(folder)
+    people = ScriptedPeople(
+        clock=clock, signing=signing, people=accounts, scanner=scan, policy=quality_policy, seed=seed
+    )
+    return Site(
+        registrar=Registrar(ledger, clock),
+        clock=clock,
+        door=Doors({"person:": people, "": plant or facility}),
+        receive=receive,
+        pack=pack,
+        coi_of=cois,
+    )
+
+
+def quality_policy(command: Command) -> Choice:
+    """What the scripted people decide: repeat a step that failed, but not for ever; else go on."""
+    attempt = command.arguments.get("attempt")
+    if isinstance(attempt, int) and attempt >= MOST_ATTEMPTS:
+        return Choice(decision="terminate", reason=f"failed {attempt} times: the material is not risked again")
+    return first_option(command)
 
 
 def _cast(folder: Path) -> tuple[CredentialFile, dict[str, Person]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
+from cytoloop.adapters.opcua.door import OpcUaDoor
 from cytoloop.app.bootstrap import Site, simulated_site
 from cytoloop.app.clinic import Clinic
 from cytoloop.app.learning import Learner, approve_version
@@ -71,9 +72,13 @@ async def demonstrate(
     seed: int,
     patients: Sequence[Patient],
     progress: Progress,
+    plant: OpcUaDoor | None = None,
 ) -> Demonstration:
-    """Run both arms on the same donors, one after the other, and read the comparison from the record."""
-    site = simulated_site(ledger, clock, pack, folder, seed=seed)
+    """Run both arms on the same donors, one after the other, and read the comparison from the record.
+
+    `plant`: a facility behind OPC UA, whose clock `clock` follows; left out, it is simulated in this process.
+    """
+    site = simulated_site(ledger, clock, pack, folder, seed=seed, plant=plant)
     clinic = Clinic(registrar=site.registrar, study=STUDY, protocol=PROTOCOL, consent_form=CONSENT_FORM)
     await clock.together(_prepare(site, clinic, patients))
     for number, name in enumerate(ARMS):

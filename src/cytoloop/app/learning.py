@@ -34,10 +34,11 @@ from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.recipe import Operation, Recipe, UnitProcedure, operation_of
 from cytoloop.core.time import Instant
-from cytoloop.feedback.calibrate import PopulationFit, fit_population
+from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.control import Lever
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.propose import RESOLUTION, NoProposal, Proposal, propose
+from cytoloop.feedback.evaluate import fit_and_check
+from cytoloop.feedback.propose import LEAST_BATCHES, RESOLUTION, NoProposal, Proposal, propose
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 
@@ -68,17 +69,18 @@ class Learner:
         """Where this line's twin versions stand."""
         return f"twin/{self.line}/{self.prior.twin}"
 
-    async def release(self, twin: Twin, ground: str) -> ReleasedTwin:
-        """Keep a twin version and have it released by signature."""
+    async def release(self, twin: Twin, ground: str, error: float | None = None) -> ReleasedTwin:
+        """Keep a twin version with its `error` on batches left out, and have it released by signature."""
         fitted = TwinFitted(
             twin=twin.twin,
             version=twin.version,
             sha256=twin.sha256,
             population=twin.figures(),
             batches=twin.batches,
+            error=error,
         )
         self.registrar.say(self.twin_stream, fitted, actor=LEARNING)
-        shown: dict[str, JSON] = {"twin": twin.document(), "ground": ground}
+        shown: dict[str, JSON] = {"twin": twin.document(), "ground": ground, "error": error}
         key = f"{self.line}/{twin.twin}/release/{twin.version}"
         what = f"release twin version {twin.version}"
         answer = await ask_signature(self.door, key=key, role="qa", meaning="approved", what=what, shown=shown)
@@ -92,12 +94,13 @@ class Learner:
     async def learn(self, batches: Sequence[Batch], study: StudyView, version: int) -> ReleasedTwin | None:
         """Fit on finished batches, release the fit, and bring a proposal to its decision; None with too few."""
         pairs = [(batch, history) for batch in batches if (history := finished_history(batch)) is not None]
-        if len(pairs) < 2:
+        if len(pairs) < LEAST_BATCHES:
             return None
-        fit = fit_population(self.prior, [history for _, history in pairs])
+        dice = np.random.default_rng([self.seed, version, len(pairs)])
+        fit = fit_and_check(self.prior, [history for _, history in pairs], dice)
         names = tuple(batch.number for batch, _ in pairs)
         fit = replace(fit, twin=replace(fit.twin, version=version, batches=names))
-        released = await self.release(fit.twin, f"fitted on {len(names)} finished batches of line {self.line}")
+        released = await self.release(fit.twin, _ground(fit, self.line), fit.error)
         await self._propose(fit, [batch for batch, _ in pairs], study)
         return released
 
@@ -219,6 +222,13 @@ def _operation(operation: Operation, wanted: dict[str, float]) -> Operation:
             high = min(old.par[1], target + (old.nor[1] - old.target))
             parameters[short] = replace(old, target=target, nor=(low, high))
     return replace(operation, parameters=parameters)
+
+
+def _ground(fit: PopulationFit, line: str) -> str:
+    error = (
+        "error not known" if fit.error is None else f"mean relative error {fit.error:.0%} on batches left out in turn"
+    )
+    return f"fitted on {len(fit.twin.batches)} finished batches of line {line}, {error}"
 
 
 def _question(found: Proposal, master: MasterRecipe, study: StudyView, now: Instant) -> GateQuestion:

@@ -18,6 +18,8 @@ from cytoloop.app.quality import dispose, inspect, released
 from cytoloop.app.steering import LEVERS, Steering
 from cytoloop.app.views_loop import dose_of
 from cytoloop.core.batch import Batch, apply
+from cytoloop.core.entry import Draft, Fact
+from cytoloop.core.equipment import Command
 from cytoloop.core.facts.clinic import (
     MaterialCollected,
     OrderPlaced,
@@ -25,8 +27,9 @@ from cytoloop.core.facts.clinic import (
     ProductAdministered,
     SubjectEnrolled,
 )
+from cytoloop.core.facts.production import StepCompleted, StepFailed
 from cytoloop.core.time import Instant, after
-from cytoloop.production.runner import Observer, Runner
+from cytoloop.production.runner import RUNNER, Observer, Runner, intent
 
 LEARN_EVERY = 3
 """Finished batches between two fits of the twin."""
@@ -87,10 +90,11 @@ class Line:
         self.clinic.order(order)
         await clock.until(after(clock.now(), ORDER_TO_COLLECTION))
         collected = self.clinic.collect(order, self.serial + number)
-        self.site.facility.register_collection(collected.coi, self.site.facility.draw_donor(patient.donor))
+        await self.site.receive(collected.coi, patient.donor)
         await clock.until(after(clock.now(), TRANSPORT))
         batch = await self._start(f"B-{self.prefix}{number + 1:03d}", order, collected)
         batch = await self._carry(batch)
+        batch = await self._clear(batch)
         self.occupied -= set(batch.created.equipment.values())
         batch = await self._dispose(batch)
         self.ended.append(batch)
@@ -120,6 +124,33 @@ class Line:
         )
         return await runner.carry(batch)
 
+    async def _clear(self, batch: Batch) -> Batch:
+        """An aborted batch leaves material in its bioreactor: discard it before anything else comes there."""
+        if batch.aborted is None:
+            return batch
+        unit, step = batch.created.equipment["bioreactor"], "discard"
+        command = Command(
+            key=f"{batch.number}/{step}#1",
+            target=unit,
+            verb="program",
+            arguments={"program": "discard", "coi": batch.created.coi, "parameters": {}},
+        )
+        batch = self._note(batch, intent(step, 1, command), actor=RUNNER)
+        outcome = await self.site.door.perform(command)
+        done = StepCompleted(step=step, attempt=1, values=outcome.values)
+        failed = StepFailed(step=step, attempt=1, reason=outcome.note, values=outcome.values)
+        return self._note(batch, done if outcome.ok else failed, actor=outcome.by)
+
+    def _note(self, batch: Batch, fact: Fact, actor: str) -> Batch:
+        draft = Draft(fact=fact, actor=actor, happened_at=self.site.clock.now())
+        return self._append(batch, draft)
+
+    def _append(self, batch: Batch, draft: Draft) -> Batch:
+        ledger = self.site.registrar.ledger
+        for recorded in ledger.append(f"batch/{batch.number}", [draft], expected=batch.position):
+            batch = apply(batch, recorded)
+        return batch
+
     def _steering(self, twin: ReleasedTwin) -> Steering:
         study = self.clinic.view
         return Steering(
@@ -133,10 +164,7 @@ class Line:
 
     async def _dispose(self, batch: Batch) -> Batch:
         _, draft = await dispose(batch, self.site.door, ())
-        stream = f"batch/{batch.number}"
-        for recorded in self.site.registrar.ledger.append(stream, [draft], expected=batch.position):
-            batch = apply(batch, recorded)
-        return batch
+        return self._append(batch, draft)
 
     async def _learn(self) -> None:
         """Learn from the finished batches, one lesson at a time."""
@@ -162,12 +190,12 @@ class Line:
         self.site.registrar.say(f"order/{order.order}", self._outcome(order, batch), actor=CLINIC)
 
     def _outcome(self, order: OrderPlaced, batch: Batch) -> OutcomeRecorded:
-        """How the simulated patient fares: from the product as it truly is, not as it was measured."""
-        bag = self.site.facility.product(batch.created.coi)
-        assert bag is not None, "what was administered was in the facility"
-        generator = np.random.default_rng([self.seed, int(batch.number[-3:])])
+        """How the simulated patient fares, by the product as it was released."""
+        released = {told.fact.attribute: told.fact.value for told in batch.results if told.fact.stage == "release"}
         response, grade = simulated_clinic.outcome(
-            generator, dose=bag.viable * bag.purity * bag.car / order.weight, memory_fraction=bag.memory
+            np.random.default_rng([self.seed, int(batch.number[-3:])]),
+            dose=released["viable_car_cells"] / order.weight,
+            memory_fraction=released["memory_fraction"],
         )
         return OutcomeRecorded(
             order=order.order,

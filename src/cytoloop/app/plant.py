@@ -4,10 +4,30 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from cytoloop.adapters.clocks import ScaledClock
+from cytoloop.adapters.opcua.door import OpcUaDoor
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.server import PlantServer
+from cytoloop.core.errors import UserError
 from cytoloop.production.pack import Pack
+
+SAME_SPEED = 0.1
+"""How far two clocks' speeds may seem to differ over a short look, as a share."""
+
+
+async def clock_of(door: OpcUaDoor, factor: float) -> ScaledClock:
+    """A clock that follows the plant's; UserError when the plant's does not run at `factor` times the wall."""
+    wall = ScaledClock()
+    first, began = await door.plant_time(), wall.now()
+    await wall.until(began + timedelta(seconds=0.5))
+    second, ended = await door.plant_time(), wall.now()
+    seen = (second - first) / (ended - began)
+    if abs(seen / factor - 1.0) > SAME_SPEED:
+        raise UserError(
+            f"the plant's clock runs {seen:.3g} times as fast as the wall, not {factor:g}; give both the same factor "
+            "(`cytoloop plant serve --factor`, `cytoloop demo --realtime`)"
+        )
+    return ScaledClock(second, factor)
 
 
 async def run_plant(pack: Pack, endpoint: str, seed: int, factor: float, tell: Callable[[str], None]) -> None:

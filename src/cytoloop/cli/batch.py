@@ -13,8 +13,9 @@ from cytoloop.app.views import Shelf, batch_list_view
 from cytoloop.cli.data import DATA, newest
 from cytoloop.cli.output import number, out, say_json, table, write_json
 from cytoloop.core.entry import document
+from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
-from cytoloop.core.words import Language
+from cytoloop.core.words import LANGUAGES, Language
 
 app = typer.Typer(help="Batches: list them, read one from order to outcome, take one out.", no_args_is_help=True)
 
@@ -65,11 +66,11 @@ def show(
     json: bool = typer.Option(False, "--json", help="Say the entries as JSON."),
 ) -> None:
     """Every entry of a batch in order: from the study and the order to the patient's outcome and the next recipe."""
+    language = _language(lang)
     told = story_of(Shelf(open_reader(newest(data))), batch, whole=steps)
     if json:
         say_json([document(each.entry) for each in told])
         return
-    language: Language = "zh" if lang == "zh" else "en"
     for each in told:
         when = each.entry.happened_at.astimezone(ZoneInfo(ZONE))
         out.print(
@@ -100,6 +101,13 @@ def export(
         to,
     )
     out.print(f"{len(entries)} entries of {batch} written to {to}", highlight=False)
+
+
+def _language(named: str) -> Language:
+    for language in LANGUAGES:
+        if named == language:
+            return language
+    raise UserError(f"--lang {named} is no language of the house; name one of {', '.join(LANGUAGES)}")
 
 
 def _stamp(when: datetime) -> str:

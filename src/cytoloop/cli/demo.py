@@ -1,24 +1,30 @@
 """`cytoloop demo`: the main job. Patients' orders through the loop twice, then the pages."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import typer
 
 from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
+from cytoloop.adapters.opcua.door import OpcUaDoor
 from cytoloop.app.bootstrap import RECORD, writable_record
 from cytoloop.app.demo import ARMS, START, Demonstration, demonstrate, drawn_patients, patients_of
 from cytoloop.app.importing import import_fhir, imported_subjects, subjects_of
 from cytoloop.app.line import Patient, Tick
 from cytoloop.app.packs import read_pack
+from cytoloop.app.plant import clock_of
 from cytoloop.cli.data import fresh
 from cytoloop.cli.output import err, number, out, progress, table, write_json
 from cytoloop.cli.record import serve_folder
 from cytoloop.core.errors import UserError
+from cytoloop.production.pack import Pack
 from cytoloop.record.ledger import Ledger
 
 PATIENTS = 12
+POLL = 0.02
+"""Seconds between two looks at a command of a plant behind OPC UA: its clock may run very fast."""
 
 
 def demo(
@@ -33,6 +39,9 @@ def demo(
     realtime: float | None = typer.Option(
         None, min=0.001, metavar="FACTOR", help="Run on the wall clock, FACTOR times as fast, not in simulated time."
     ),
+    plant: str | None = typer.Option(
+        None, metavar="ENDPOINT", help="Drive a facility behind OPC UA (`cytoloop plant serve`); needs --realtime."
+    ),
     serve: bool = typer.Option(True, help="Serve the pages afterwards."),
     port: int = typer.Option(8818, min=0, max=65535, help="Port of the pages; 0 for any free one."),
 ) -> None:
@@ -41,15 +50,10 @@ def demo(
     loaded, folder = read_pack(pack), data or fresh(f"demo-seed{seed}")
     if (folder / RECORD).exists() and patients_from != folder:
         raise UserError(f"{folder} holds a record already; name an empty folder, or leave --data out")
-    clock = SimulatedClock(START) if realtime is None else ScaledClock(START, realtime)
-    with writable_record(folder, clock) as ledger, progress() as bars:
-        people = _patients(ledger, clock, folder, patients_from, seed, patients)
-        tasks = {arm: bars.add_task(f"{arm.replace('_', ' '):12}", total=len(people)) for arm in ARMS}
-
-        def told(arm: str) -> Tick:
-            return lambda _: bars.advance(tasks[arm])
-
-        result = asyncio.run(demonstrate(ledger, clock, loaded, folder, seed=seed, patients=people, progress=told))
+    if plant is not None and realtime is None:
+        raise UserError("a plant runs in its own time: name its factor with --realtime")
+    asked = Asked(folder=folder, pack=loaded, seed=seed, patients=patients, source=patients_from)
+    result = asyncio.run(_run(asked, realtime, plant))
     seconds = perf_counter() - began
     _show(result, folder, seconds)
     if json is not None:
@@ -58,20 +62,49 @@ def demo(
         serve_folder(folder, "127.0.0.1", port)
 
 
-def _patients(
-    ledger: Ledger,
-    clock: SimulatedClock | ScaledClock,
-    folder: Path,
-    source: Path | None,
-    seed: int,
-    count: int | None,
-) -> list[Patient]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a demonstration was asked to do."""
+
+    folder: Path
+    pack: Pack
+    seed: int
+    patients: int | None
+    source: Path | None
+
+
+async def _run(asked: Asked, realtime: float | None, plant: str | None) -> Demonstration:
+    if plant is None or realtime is None:
+        clock = SimulatedClock(START) if realtime is None else ScaledClock(START, realtime)
+        return await _demonstrate(asked, clock, None)
+    door = OpcUaDoor(endpoint=plant, poll=POLL)
+    try:
+        return await _demonstrate(asked, await clock_of(door, realtime), door)
+    finally:
+        await door.close()
+
+
+async def _demonstrate(asked: Asked, clock: SimulatedClock | ScaledClock, plant: OpcUaDoor | None) -> Demonstration:
+    with writable_record(asked.folder, clock) as ledger, progress() as bars:
+        people = _patients(ledger, clock, asked)
+        tasks = {arm: bars.add_task(f"{arm.replace('_', ' '):12}", total=len(people)) for arm in ARMS}
+
+        def told(arm: str) -> Tick:
+            return lambda _: bars.advance(tasks[arm])
+
+        return await demonstrate(
+            ledger, clock, asked.pack, asked.folder, seed=asked.seed, patients=people, progress=told, plant=plant
+        )
+
+
+def _patients(ledger: Ledger, clock: SimulatedClock | ScaledClock, asked: Asked) -> list[Patient]:
+    source, seed, count = asked.source, asked.seed, asked.patients
     if source is None:
         return drawn_patients(seed, count or PATIENTS)
-    if (source / RECORD).exists() and source != folder:
+    if (source / RECORD).exists() and source != asked.folder:
         return patients_of(subjects_of(source), seed, count)
     if not (source / RECORD).exists():
-        for warning in import_fhir(ledger, clock, folder, source).warnings:
+        for warning in import_fhir(ledger, clock, asked.folder, source).warnings:
             err.print(f"[yellow]note:[/] {warning}", highlight=False)
     return patients_of(imported_subjects(ledger), seed, count)
 

@@ -5,13 +5,15 @@
 
 import sys
 
-import click
 import typer
 
 from cytoloop import __version__
 from cytoloop.cli import batch, demo, importing, pack, plant, recipe, record, twin
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
+
+STOPPED = 130
+"""Exit code after Ctrl-C, as shells count it."""
 
 app = typer.Typer(
     name="cytoloop",
@@ -54,19 +56,30 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors are told in one sentence on the error stream."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, standalone_mode=False, prog_name="cytoloop")
+        if code == STOPPED:
+            return _stopped()
         return code if isinstance(code, int) else 0
     except FindingError as error:
         return _told(error, 1)
     except CytoloopError as error:
         return _told(error, 2)
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        return _told("stopped; everything that was acknowledged is in the record", 130)
+    except typer.TyperException as error:
+        return _misread(error)
+    except (typer.Abort, KeyboardInterrupt):
+        return _stopped()
     except BrokenPipeError:
         return 0
+
+
+def _misread(error: typer.TyperException) -> int:
+    """A command line that cannot be read; a bare group (`cytoloop batch`) has shown its help instead."""
+    said = error.format_message().rstrip(".")
+    return _told(f"{said}; `--help` after a command shows what it takes", 2) if said else 2
+
+
+def _stopped() -> int:
+    return _told("stopped; everything that was acknowledged is in the record", STOPPED)
 
 
 def _told(error: object, code: int) -> int:

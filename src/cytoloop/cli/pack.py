@@ -25,7 +25,8 @@ def check(
         for each in found:
             (out if each.warning else err).print(str(each), highlight=False, markup=False, soft_wrap=True)
     if not isinstance(loaded, Pack):
-        err.print(f"{len(found)} mistakes: the pack {pack} cannot be used", highlight=False)
+        counted = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
+        err.print(f"{counted}: the pack {pack} cannot be used", highlight=False)
         raise typer.Exit(2)
     if not json:
         parameters, attributes = len(loaded.recipe.parameters()), len(loaded.product.attributes)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy.stats import t as student
 
+from cytoloop.core.errors import UserError
 from cytoloop.feedback.calibrate import values_of
 from cytoloop.feedback.culture import Floats, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import Control, Start
@@ -108,8 +109,15 @@ _DESIGNS = (
 
 
 def real_fit(guide: Guide, twin: Twin) -> RealFit:
-    """The twin's figures from the guide, with donors left out in turn. Tables that are not there are left out."""
+    """The twin's figures from the guide, with donors left out in turn.
+
+    Tables that are not there, or tell of one donor only, are left out; UserError when none is left.
+    """
     designs = [design for design in _DESIGNS if len(_donors(guide.of(design.table))) >= 2]
+    if not designs:
+        raise UserError(
+            f"no table has counts of two donors or more; one of {', '.join(d.table for d in _DESIGNS)} is needed"
+        )
     models = {design.table: _best(design, guide.of(design.table)) for design in designs}
     changed, fixed, notes = _figures(twin, guide, models)
     population = {**twin.population, **changed}
@@ -172,7 +180,8 @@ def _score(design: _Design, guide: Guide) -> TableScore:
         first = [count for count in mine if _sample(count) == _sample(mine[0])]
         rest = [count for count in mine if _sample(count) != _sample(mine[0])]
         cold.append(_told(design, half, model, mine, others=others, seen=None))
-        after.append(_told(design, half, model, rest, others=others, seen=_group(design, first, half)))
+        if rest:
+            after.append(_told(design, half, model, rest, others=others, seen=_group(design, first, half)))
     return TableScore(
         table=design.table,
         donors=len(_donors(counts)),
@@ -180,7 +189,7 @@ def _score(design: _Design, guide: Guide) -> TableScore:
         outliers=sum(count.table == design.table and count.outlier for count in guide.counts),
         noise=_best(design, counts)[0].noise,
         cold=_scored(cold),
-        after_first=_scored(after),
+        after_first=_scored(after) if after else None,
     )
 
 
@@ -199,10 +208,14 @@ def _told(
 ) -> _Told:
     group = _group(design, counts, half)
     middle, low, high = foretell(model, group.design, seen)
-    naive = [
-        float(np.mean([np.log(o.density) for o in others if _condition(o) == _condition(count)])) for count in counts
-    ]
+    naive = [_naive(count, others) for count in counts]
     return _Told(logs=group.logs, middle=middle, low=low, high=high, naive=np.array(naive))
+
+
+def _naive(count: Count, others: Sequence[Count]) -> float:
+    """Mean log count of the other donors at the same condition; at any condition when they were not counted there."""
+    same = [other for other in others if _condition(other) == _condition(count)]
+    return float(np.mean([np.log(other.density) for other in same or others]))
 
 
 def _condition(count: Count) -> tuple[str, int | None, float | None]:

@@ -18,7 +18,7 @@ from cytoloop.core.facts.production import (
     StepResolved,
     StepStarted,
 )
-from cytoloop.core.json import digest
+from cytoloop.core.json import JSON, digest
 from cytoloop.core.recipe import Hold
 from cytoloop.core.time import Clock, Instant, after
 from cytoloop.production.settle import DECISION, settle, settle_decision, settle_doubt
@@ -64,7 +64,7 @@ def _start(batch: Batch, planned: Planned, now: Instant) -> Advance:
     attempt = _attempt(batch, planned.step)
     command = command_of(batch, planned, f"{batch.number}/{planned.step}#{attempt}")
     assert command is not None, f"{planned.step}: every step but a hold sends a command"
-    return Advance(drafts=(_draft(_intent(planned.step, attempt, command), now),), command=command)
+    return Advance(drafts=(_draft(intent(planned.step, attempt, command), now),), command=command)
 
 
 def _hold(batch: Batch, planned: Planned, phase: Hold, now: Instant) -> Advance:
@@ -88,12 +88,14 @@ def _ask_for_decision(batch: Batch, now: Instant) -> Advance:
     """Ask quality assurance to decide on the first open deviation, showing exactly what they sign."""
     deviation = batch.open_deviations[0].opened.fact
     step = f"{DECISION}{deviation.deviation}"
-    shown = {
+    failed = batch.steps.get(deviation.step or "")
+    shown: dict[str, JSON] = {
         "batch": batch.number,
         "deviation": deviation.deviation,
         "kind": deviation.kind,
         "what": deviation.what,
         "step": deviation.step,
+        "attempt": failed.attempt if failed else None,
     }
     attempt = _attempt(batch, step)
     options = ["continue", "repeat", "terminate"] if deviation.step else ["continue", "terminate"]
@@ -101,12 +103,13 @@ def _ask_for_decision(batch: Batch, now: Instant) -> Advance:
         key=f"{batch.number}/{step}#{attempt}",
         target="person:qa",
         verb="decide",
-        arguments={**shown, "options": list(options), "digest": digest(dict(shown)), "meaning": "reviewed"},
+        arguments={**shown, "options": list(options), "digest": digest(shown), "meaning": "reviewed"},
     )
-    return Advance(drafts=(_draft(_intent(step, attempt, command), now),), command=command)
+    return Advance(drafts=(_draft(intent(step, attempt, command), now),), command=command)
 
 
-def _intent(step: str, attempt: int, command: Command) -> StepStarted:
+def intent(step: str, attempt: int, command: Command) -> StepStarted:
+    """The fact that stands before a command is sent."""
     return StepStarted(
         step=step,
         attempt=attempt,

@@ -4,6 +4,7 @@ The figures are built here once; `sources` gives the same columns again for a li
 """
 
 from collections.abc import Callable, Mapping
+from math import pi
 from typing import Any
 
 from cytoloop.app.views_batch import COUNTED, BatchView, Curve
@@ -50,31 +51,24 @@ def chart_ids(view: BatchView) -> dict[str, list[str]]:
 
 
 def culture(view: BatchView, say: Say) -> Any:
-    """Viable cell density: the latest forecast's band and median, the counts, where set-points moved, the harvest."""
-    from bokeh.models import ColumnDataSource, HoverTool  # noqa: PLC0415  (see charts)
-    from bokeh.models.annotations import Legend, LegendItem, Span  # noqa: PLC0415  (see charts)
+    """Viable cell density: the latest forecast's band and median, the counts, where set-points moved, the harvest.
 
-    data = {name: ColumnDataSource(data=columns, name=name) for name, columns in sources(view).items()}
-    plot = _figure(
-        330, f"{say('attribute', COUNTED, view.attribute_words.get(COUNTED))} ({unit_of('1e6 cells/mL')})", say
-    )
-    band = plot.varea("day", "low", "high", source=data["forecast"], color=EXPECTED, alpha=0.16)
-    median = plot.line("day", "median", source=data["forecast"], color=EXPECTED, width=2, line_dash=[6, 3])
-    line = plot.line("day", "value", source=data["counts"], color=MEASURED, width=1.5, alpha=0.5)
-    dots = plot.scatter("day", "value", source=data["counts"], color=MEASURED, line_color="white", size=9)
-    moved = plot.ray("day", "y", length=0, angle=1.5707963, source=data["moves"], color=MOVED, line_dash=[2, 3])
-    harvest = plot.ray("day", "y", length=0, angle=1.5707963, source=data["harvest"], color=INK, line_width=1.5)
-    items = [
-        LegendItem(label=say("chart", "counts", None), renderers=[dots, line]),
-        LegendItem(label=say("chart", "forecast", None), renderers=[median, band]),
-        LegendItem(label=say("chart", "moves", None), renderers=[moved]),
-        LegendItem(label=say("chart", "harvest", None), renderers=[harvest]),
-    ]
+    Only what there is to show is drawn, so that the legend names nothing that is not there.
+    """
+    from bokeh.models import ColumnDataSource  # noqa: PLC0415  (see charts)
+    from bokeh.models.annotations import Legend, LegendItem  # noqa: PLC0415  (see charts)
+
+    counted = say("attribute", COUNTED, view.attribute_words.get(COUNTED))
+    plot = _figure(330, f"{counted} ({unit_of('1e6 cells/mL')})", say)
+    drawn = {
+        name: _GLYPHS[name](plot, ColumnDataSource(data=columns, name=name))
+        for name, columns in sources(view).items()
+        if name in _GLYPHS and columns["day"]
+    }
+    items = [LegendItem(label=say("chart", name, None), renderers=renderers) for name, renderers in drawn.items()]
     plot.add_layout(Legend(items=items, **_LEGEND), "above")
-    plot.add_layout(Span(location=0, dimension="width", line_color=GRID))
-    plot.add_tools(
-        HoverTool(renderers=[dots], tooltips=[(say("chart", "day", None), "@day{0.0}"), ("×10⁶/mL", "@value{0.00}")])
-    )
+    if "counts" in drawn:
+        _hover(plot, drawn["counts"], say)
     plot.x_range.start = plot.y_range.start = 0
     return plot
 
@@ -85,10 +79,8 @@ def small(view: BatchView, curve: Curve, say: Say, *, dots: bool) -> Any:
     from bokeh.models.annotations import Span  # noqa: PLC0415  (see charts)
 
     name, unit = _key(view, curve), unit_of(curve.unit)
-    title = say("attribute" if dots else "signal", curve.name, view.attribute_words.get(curve.name)) + (
-        f" ({unit})" if unit else ""
-    )
-    plot = _figure(176, title, say)
+    title = say("attribute" if dots else "signal", curve.name, view.attribute_words.get(curve.name))
+    plot = _figure(176, f"{title} ({unit})" if unit else title, say)
     data = ColumnDataSource(data=_columns(curve), name=name)
     plot.line("day", "value", source=data, color=MEASURED, width=1.5)
     if dots:
@@ -96,11 +88,43 @@ def small(view: BatchView, curve: Curve, say: Say, *, dots: bool) -> Any:
     for limit in (curve.low, curve.high):
         if limit is not None:
             location = limit * (100 if curve.unit == "fraction" else 1)
-            plot.add_layout(
-                Span(location=location, dimension="width", line_color=LIMIT, line_dash=[4, 3], line_width=1)
-            )
+            plot.add_layout(Span(location=location, dimension="width", line_color=LIMIT, line_dash=[4, 3]))
     plot.xaxis.axis_label = None
     return plot
+
+
+def _draw_counts(plot: Any, data: Any) -> list[Any]:
+    line = plot.line("day", "value", source=data, color=MEASURED, width=1.5, alpha=0.5)
+    return [plot.scatter("day", "value", source=data, color=MEASURED, line_color="white", size=9), line]
+
+
+def _draw_forecast(plot: Any, data: Any) -> list[Any]:
+    band = plot.varea("day", "low", "high", source=data, color=EXPECTED, alpha=0.16)
+    return [plot.line("day", "median", source=data, color=EXPECTED, width=2, line_dash=[6, 3]), band]
+
+
+def _draw_moves(plot: Any, data: Any) -> list[Any]:
+    return [plot.ray("day", "y", length=0, angle=pi / 2, source=data, color=MOVED, line_dash=[2, 3], line_width=1.5)]
+
+
+def _draw_harvest(plot: Any, data: Any) -> list[Any]:
+    return [plot.ray("day", "y", length=0, angle=pi / 2, source=data, color=INK, line_width=1.5)]
+
+
+_GLYPHS: Mapping[str, Callable[[Any, Any], list[Any]]] = {
+    "forecast": _draw_forecast,
+    "counts": _draw_counts,
+    "moves": _draw_moves,
+    "harvest": _draw_harvest,
+}
+"""Source of the culture chart -> how it is drawn; the first renderer is the one to hover over."""
+
+
+def _hover(plot: Any, renderers: list[Any], say: Say) -> None:
+    from bokeh.models import HoverTool  # noqa: PLC0415  (see charts)
+
+    tooltips = [(say("chart", "day", None), "@day{0.0}"), (unit_of("1e6 cells/mL"), "@value{0.00}")]
+    plot.add_tools(HoverTool(renderers=renderers[:1], tooltips=tooltips))
 
 
 _LEGEND: Mapping[str, Any] = {

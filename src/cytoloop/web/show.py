@@ -1,7 +1,9 @@
 """How values look to people: numbers, quantities, instants, hashes. The same in both languages."""
 
+from collections.abc import Mapping
 from datetime import UTC
 
+from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
 
 UNITS = {
@@ -60,6 +62,12 @@ def span(hours: float | None) -> str:
 def count(value: int) -> str:
     """A whole number, thousands apart."""
     return f"{value:,}"
+
+
+def gist(data: Mapping[str, JSON]) -> str:
+    """The plain values of an entry's data in one line; lists and mappings are left to the entry's own page."""
+    plain = (value for value in data.values() if isinstance(value, str | int | float) and value not in ("", False))
+    return " · ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in plain)
 
 
 def short_hash(text: str) -> str:

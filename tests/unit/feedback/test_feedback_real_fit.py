@@ -8,17 +8,26 @@ import yaml
 
 import cytoloop
 from cytoloop.adapters.tables import read_tables
+from cytoloop.core.errors import UserError
 from cytoloop.feedback.mixed import Group, fit_mixed, foretell
 from cytoloop.feedback.real_fit import RealFit, real_fit
 from cytoloop.feedback.tcell_guide import ACTIVATION, IL2_DOSES, IL2_LONG, MEMORY, read_guide
 from cytoloop.feedback.twin import Twin
 
+HEAD = "Donor\tCondition\tDay\tCount\tTotal volume (ml)\tLive count per ml\tLive fraction\tTotal cells"
+ROW = "{}\t{}\tD1\t1\t4.5\t{}E+06\t0.95\t9E+06"
+
 
 @pytest.fixture(scope="module")
-def fitted(shared: Path) -> RealFit:
-    """The fit of the real tables."""
+def twin() -> Twin:
+    """The pack's twin."""
     pack = Path(cytoloop.__file__).parent / "packs" / "car_t_cd19" / "twin.yaml"
-    twin = Twin.from_data(yaml.safe_load(pack.read_text("utf-8")))
+    return Twin.from_data(yaml.safe_load(pack.read_text("utf-8")))
+
+
+@pytest.fixture(scope="module")
+def fitted(shared: Path, twin: Twin) -> RealFit:
+    """The fit of the real tables."""
     return real_fit(read_guide(read_tables(shared / "data" / "tcell_guide")), twin)
 
 
@@ -48,13 +57,26 @@ def test_real_cultures_hardly_need_il2_in_the_short_term(fitted: RealFit) -> Non
     assert 0.8 < share < 0.99
 
 
-def test_the_packs_prior_is_what_the_tables_say(fitted: RealFit) -> None:
+def test_the_packs_prior_is_what_the_tables_say(fitted: RealFit, twin: Twin) -> None:
     """The pack states figures and source: they must not drift from what the fit recomputes."""
-    pack = Path(cytoloop.__file__).parent / "packs" / "car_t_cd19" / "twin.yaml"
-    stated = Twin.from_data(yaml.safe_load(pack.read_text("utf-8")))
     for name, (mean, _) in fitted.changed.items():
-        assert mean == pytest.approx(stated.population[name][0], abs=0.15), name
-    assert fitted.fixed["il2_half"] == stated.fixed["il2_half"]
+        assert mean == pytest.approx(twin.population[name][0], abs=0.15), name
+    assert fitted.fixed["il2_half"] == twin.fixed["il2_half"]
+
+
+def test_a_folder_with_one_donor_is_refused(twin: Twin) -> None:
+    with pytest.raises(UserError, match="no table has counts of two donors"):
+        real_fit(read_guide({ACTIVATION: "\n".join([HEAD, ROW.format("D8", "Thawed", 2.0)])}), twin)
+
+
+def test_few_and_lopsided_rows_still_give_a_finite_answer(twin: Twin) -> None:
+    rows = [ROW.format("D8", "Thawed", 2.0), ROW.format("D8", "Debeaded", 1.8), ROW.format("D9", "Thawed", 1.5)]
+    found = real_fit(read_guide({ACTIVATION: "\n".join([HEAD, *rows])}), twin)
+    (score,) = found.tables
+    assert score.after_first is not None
+    assert score.after_first.counts == 1
+    assert np.isfinite([score.cold.error, score.cold.naive_error, score.after_first.error]).all()
+    assert 0.0 < found.changed["survival"][1] < 5.0
 
 
 def groups(donors: int, generator: np.random.Generator) -> list[Group]:

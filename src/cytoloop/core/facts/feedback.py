@@ -15,7 +15,7 @@ class TwinFitted:
     twin: str
     version: int
     sha256: str
-    """Of the population figures below."""
+    """Of everything that decides what this twin says: the figures below and the pack's fixed ones."""
     population: Mapping[str, tuple[float, float]] = field(hash=False)
     """Parameter -> mean and standard deviation between donors, on the twin's own (log) scale."""
     batches: tuple[str, ...] = ()

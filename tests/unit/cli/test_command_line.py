@@ -1,0 +1,162 @@
+"""The command line as a person and a machine use it: what it prints, what it exits with."""
+
+import json
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+
+from cytoloop import __version__
+
+Cytoloop = Callable[..., CompletedProcess[str]]
+
+COMMANDS = ("demo", "serve", "verify", "batch", "recipe", "pack", "import", "twin", "plant")
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def tampered(folder: Path, to: Path, sequence: int) -> Path:
+    """A copy of the data folder in which one entry's actor was changed behind the record's back."""
+    shutil.copytree(folder, to)
+    connection = sqlite3.connect(to / "record.db")
+    connection.execute("DROP TRIGGER entry_is_final")
+    connection.execute(
+        "UPDATE entry SET body = replace(body, '\"actor\":\"', '\"actor\":\"person:') WHERE sequence = ?", (sequence,)
+    )
+    connection.commit()
+    connection.close()
+    return to
+
+
+def test_help_names_every_command(cytoloop: Cytoloop) -> None:
+    done = cytoloop("--help")
+    assert done.returncode == 0
+    for command in COMMANDS:
+        assert re.search(rf"│ {command}\s", done.stdout)
+
+
+def test_version(cytoloop: Cytoloop) -> None:
+    assert cytoloop("--version").stdout == f"cytoloop {__version__}\n"
+
+
+def test_demo_writes_the_figures_as_json(demo_folder: Path) -> None:
+    figures = json.loads((demo_folder.parent / "demo.json").read_text(encoding="utf-8"))
+    assert set(figures) == {"seed", "patients", "arms", "recipe_versions", "record", "seconds"}
+    assert set(figures["arms"]) == {"fixed", "closed_loop"}
+    for arm in figures["arms"].values():
+        assert set(arm) == {
+            "batches",
+            "released_in_specification",
+            "viable_car_cells_median",
+            "vein_to_vein_days_median",
+            "deviations",
+        }
+        assert arm["batches"] == figures["patients"] == 3
+    assert set(figures["record"]) == {"entries", "tree_head"}
+
+
+def test_demo_figures_are_those_of_its_record(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    figures = json.loads((demo_folder.parent / "demo.json").read_text(encoding="utf-8"))
+    verified = json.loads(cytoloop("verify", demo_folder, "--json").stdout)
+    assert verified == {**figures["record"], "verified": True}
+
+
+def test_verify_takes_the_noted_tree_head_and_no_other(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    head = json.loads(cytoloop("verify", demo_folder, "--json").stdout)["tree_head"]
+    assert cytoloop("verify", demo_folder, "--head", head).returncode == 0
+    other = cytoloop("verify", demo_folder, "--head", "0" * 64)
+    assert other.returncode == 1
+    assert head in other.stderr
+
+
+def test_verify_names_the_entry_that_was_tampered_with(cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path) -> None:
+    done = cytoloop("verify", tampered(demo_folder, tmp_path / "copy", 40))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "cytoloop: entry 40 does not fit: its content" in done.stderr
+
+
+def test_batch_list_shows_every_batch(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    listed = json.loads(cytoloop("batch", "list", "--data", demo_folder, "--json").stdout)
+    numbers = [each["batch"] for each in listed]
+    assert numbers == ["B-F001", "B-F002", "B-F003", "B-C001", "B-C002", "B-C003"]
+    shown = cytoloop("batch", "list", "--data", demo_folder).stdout
+    for number in numbers:
+        assert number in shown
+
+
+def test_batch_show_reads_from_the_study_to_the_outcome(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    done = cytoloop("batch", "show", "B-F001", "--data", demo_folder)
+    assert done.returncode == 0
+    told = ("study ST-DEMO-1 registered", "order O-F001", "chain of identity", "batch B-F001 created", "signed by")
+    places = [done.stdout.index(words) for words in told]
+    assert places == sorted(places)
+    sequences = [int(line.split()[0]) for line in done.stdout.splitlines()]
+    assert sequences == sorted(sequences)
+
+
+def test_batch_show_in_chinese(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    done = cytoloop("batch", "show", "B-F001", "--data", demo_folder, "--lang", "zh", "--no-steps")
+    assert done.returncode == 0
+    assert "登记研究 ST-DEMO-1" in done.stdout
+    assert all(HAN.search(line) for line in done.stdout.splitlines())
+
+
+def test_batch_show_leaves_steps_out_when_asked(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    whole = json.loads(cytoloop("batch", "show", "B-C001", "--data", demo_folder, "--json").stdout)
+    turning = json.loads(cytoloop("batch", "show", "B-C001", "--data", demo_folder, "--json", "--no-steps").stdout)
+    assert "step-started/1" in {each["name"] for each in whole}
+    assert "step-started/1" not in {each["name"] for each in turning}
+    assert len(turning) < len(whole)
+
+
+def test_batch_export_holds_the_entries_and_their_tree_head(
+    cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "batch.json"
+    assert cytoloop("batch", "export", "B-C002", "--to", file, "--data", demo_folder).returncode == 0
+    exported = json.loads(file.read_text(encoding="utf-8"))
+    told = json.loads(cytoloop("batch", "show", "B-C002", "--data", demo_folder, "--json").stdout)
+    verified = json.loads(cytoloop("verify", demo_folder, "--json").stdout)
+    assert exported["entries"] == told
+    assert exported["tree_head"] == {"size": verified["entries"], "root": verified["tree_head"]}
+
+
+def test_recipe_show_of_the_record_and_of_the_pack(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    first = json.loads(cytoloop("recipe", "show", "1", "--data", demo_folder, "--line", "fixed", "--json").stdout)
+    shipped = json.loads(cytoloop("recipe", "show", "--pack", "car_t_cd19", "--json").stdout)
+    assert first == shipped
+    shown = cytoloop("recipe", "show", "1", "--data", demo_folder)
+    assert "version 1" in shown.stdout
+
+
+def test_recipe_diff_of_a_version_with_itself_is_empty(cytoloop: Cytoloop, demo_folder: Path) -> None:
+    assert json.loads(cytoloop("recipe", "diff", "1", "1", "--data", demo_folder, "--json").stdout) == []
+
+
+def test_pack_check_says_what_it_read(cytoloop: Cytoloop) -> None:
+    done = cytoloop("pack", "check", "car_t_cd19")
+    assert done.returncode == 0
+    assert "the pack car_t_cd19 can be used: 15 parameters" in done.stdout
+    assert json.loads(cytoloop("pack", "check", "car_t_cd19", "--json").stdout)["usable"] is True
+
+
+def test_import_twice_brings_nothing_in_twice(cytoloop: Cytoloop, tmp_path: Path) -> None:
+    source, data = tmp_path / "fhir", tmp_path / "data"
+    source.mkdir()
+    (source / "p1.json").write_text('{"resourceType": "Patient", "id": "p1", "gender": "female"}', encoding="utf-8")
+    first = json.loads(cytoloop("import", "fhir", source, "--data", data, "--json").stdout)
+    again = json.loads(cytoloop("import", "fhir", source, "--data", data, "--json").stdout)
+    assert (first["new"], again["new"]) == (1, 0)
+    assert first["subjects"] == again["subjects"] == 1
+
+
+def test_the_newest_data_folder_is_read_when_none_is_named(
+    cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(demo_folder, tmp_path / "cytoloop-data" / "demo-seed1-1")
+    monkeypatch.chdir(tmp_path)
+    assert len(json.loads(cytoloop("batch", "list", "--json").stdout)) == 6
