@@ -21,7 +21,9 @@ Cytoloop = Callable[..., CompletedProcess[str]]
 BAR = re.compile(r"^\S.*\d+/\d+ \d+:\d\d:\d\d\s*$")
 """A progress bar as it was left."""
 
-COUNTS = "donor id\tIL-2 conct\tlive count (cells/ml)\tlive %\tsize (um)\tIL2 Source\n4\t500\t500000\t87\t14.23\tSigma\n"
+COUNTS = (
+    "donor id\tIL-2 conct\tlive count (cells/ml)\tlive %\tsize (um)\tIL2 Source\n4\t500\t500000\t87\t14.23\tSigma\n"
+)
 PATIENT = '{"resourceType": "Patient", "id": "p1", "gender": "female"}'
 
 

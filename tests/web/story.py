@@ -13,7 +13,14 @@ from cytoloop.core.facts.clinic import (
     SubjectEnrolled,
 )
 from cytoloop.core.facts.compliance import FindingRecorded, GateJudged
-from cytoloop.core.facts.feedback import ChangeSigned, Interval, ParameterMove, ProposalDrafted, TwinFitted
+from cytoloop.core.facts.feedback import (
+    ChangeSigned,
+    Interval,
+    ParameterMove,
+    ProposalDrafted,
+    TwinFitted,
+    TwinReleased,
+)
 from cytoloop.core.facts.production import BatchCreated, BatchFinished, SetPointMoved
 from cytoloop.core.facts.quality import DeviationClosed, DeviationKind, DeviationOpened, DispositionSigned
 from cytoloop.core.master import MasterRecipe
@@ -121,7 +128,7 @@ def _finished(
     signed = DispositionSigned(
         disposition=disposition,
         reason="every release test is within the specification" if disposition == "released" else "the dose is too low",
-        signature=signature(signer="qp.li", role="qualified person", meaning=disposition, at=end),
+        signature=signature(signer="qp.li", role="qualified_person", meaning=disposition, at=end),
     )
     book.tell(stream, signed, after(end, 8))
     if disposition == "released":
@@ -143,7 +150,13 @@ def _learned(book: Book, master: MasterRecipe, at: Instant) -> None:
     fitted = TwinFitted(
         twin="car_t_cd19_culture", version=2, sha256="1" * 64, population={"mu_max": (-3.1, 0.2)}, batches=("CL-001",)
     )
-    book.tell("twin/closed_loop/car_t_cd19_culture", fitted, at)
+    stream = "twin/closed_loop/car_t_cd19_culture"
+    book.tell(stream, fitted, at)
+    released = TwinReleased(
+        twin=fitted.twin, version=2, sha256=fitted.sha256, ground="one batch left out", signature=signature(at=at)
+    )
+    book.tell(stream, released, at)
+    book.tell(stream, replace(fitted, version=3), at)
     stream = "recipe/closed_loop/car_t_cd19"
     drafted = ProposalDrafted(
         proposal="P-001",
@@ -166,7 +179,7 @@ def _learned(book: Book, master: MasterRecipe, at: Instant) -> None:
         recipe="car_t_cd19",
         to_version=2,
         substantive=False,
-        signature=signature(role="principal investigator", at=after(at, 2)),
+        signature=signature(role="principal_investigator", at=after(at, 2)),
     )
     book.tell(stream, change, after(at, 2))
     better = approved(second_version(master), line="closed_loop", change="C-001", at=after(at, 3))

@@ -124,7 +124,7 @@ def test_the_counts_are_the_same_in_both_languages(visitor: Visit) -> None:
         return visitor.to("/", lang).locator("[data-count]").all_inner_texts()
 
     assert counted("en") == counted("zh")
-    assert len(counted("en")) == 23
+    assert len(counted("en")) == 24
 
 
 def test_the_language_is_switched_by_a_click_and_stays(visitor: Visit) -> None:

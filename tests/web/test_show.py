@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cytoloop.core.json import JSON
 from cytoloop.testing.builders import START
 from cytoloop.web import show
 
@@ -52,6 +53,11 @@ def test_durations_are_hours_then_days() -> None:
 
 def test_instants_are_shown_in_utc() -> None:
     assert show.when(START + timedelta(minutes=90)) == "2026-06-01 09:30"
+
+
+def test_the_gist_tells_the_most_first() -> None:
+    data: dict[str, JSON] = {"method": "flow", "attribute": "viability", "value": 0.88, "unit": "fraction"}
+    assert show.gist({key: data[key] for key in sorted(data)}) == "viability · 0.88 · fraction"
 
 
 def test_the_gist_leaves_out_what_is_nested() -> None:

@@ -39,7 +39,8 @@ def test_the_stages_are_counted(shelf: Shelf) -> None:
     assert (view.clinic.orders_open, view.clinic.administered, view.clinic.outcomes) == (2, 1, 1)
     assert (view.production.running, view.production.held, view.production.finished) == (1, 1, 2)
     assert (view.quality.released, view.quality.rejected, view.quality.awaiting_disposition) == (1, 1, 0)
-    assert (view.quality.deviations, view.quality.deviations_open, view.quality.findings_not_passed) == (2, 1, 1)
+    assert (view.quality.deviations, view.quality.deviations_open) == (2, 1)
+    assert (view.quality.findings_not_passed, view.quality.findings_for_people) == (0, 1)
     assert (view.feedback.twin_version, view.feedback.forecasts, view.feedback.moves) == (2, 3, 1)
     assert (view.feedback.proposals, view.feedback.proposals_open, view.feedback.changes) == (1, 0, 1)
     assert [line.number for line in view.running] == ["FX-002", "CL-002"]

@@ -6,8 +6,9 @@ from typing import Any, get_args
 
 import pytest
 
-from cytoloop.app.views_batch import OperationState
+from cytoloop.app.permissions import MAY
 from cytoloop.app.views_loop import BatchState
+from cytoloop.app.views_steps import OperationState
 from cytoloop.core.batch import StepState
 from cytoloop.core.facts.quality import Decision, DeviationKind, DispositionKind
 from cytoloop.core.master import MasterRecipe
@@ -85,6 +86,7 @@ NAMES: dict[str, Any] = {
     "gate": ("apply", "refuse", "ask-a-person", "open-a-change", "trend"),
     "proposal": ("open", "signed", "declined"),
     "line": ("fixed", "closed_loop"),
+    "role": tuple(set().union(*MAY.values())),
 }
 
 

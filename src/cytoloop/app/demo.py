@@ -29,8 +29,8 @@ START = datetime(2026, 6, 1, 1, 0, tzinfo=UTC)
 ARMS = {"fixed": "F", "closed_loop": "C"}
 """Production line -> letter of its numbers."""
 
-ARRIVALS = 120.0
-"""Hours between two patients' orders on a line."""
+ARRIVALS = 168.0
+"""Hours between two patients' orders on a line: one a week."""
 
 STUDY = "ST-DEMO-1"
 PROTOCOL = "1.0"

@@ -16,7 +16,7 @@ from cytoloop.core.facts.clinic import (
     SubjectEnrolled,
 )
 from cytoloop.core.facts.compliance import FindingRecorded
-from cytoloop.core.facts.feedback import ChangeSigned, ProposalDeclined, ProposalDrafted, TwinFitted
+from cytoloop.core.facts.feedback import ChangeSigned, ProposalDeclined, ProposalDrafted, TwinReleased
 from cytoloop.core.facts.production import RecipeApproved
 from cytoloop.core.facts.quality import DispositionKind
 from cytoloop.core.rule import Verdict
@@ -62,7 +62,9 @@ class QualityView:
     deviations_open: int
     findings: int
     findings_not_passed: int
-    """Latest finding of each clause for each act that is neither PASS nor NOT_APPLICABLE."""
+    """Latest finding of each clause for each act that failed or lacked data."""
+    findings_for_people: int
+    """Those that a person has to judge."""
     awaiting_disposition: int
     released: int
     rejected: int
@@ -74,6 +76,7 @@ class FeedbackView:
     """Stage 4 in numbers."""
 
     twin_version: int | None
+    """The newest released version."""
     forecasts: int
     moves: int
     """Set-points moved inside running batches."""
@@ -229,13 +232,15 @@ def _quality(shelf: Shelf, batches: tuple[BatchLine, ...]) -> QualityView:
     latest = {
         (kept.entry.stream, kept.fact.locus, kept.fact.act): kept.fact.verdict for kept in shelf.facts(FindingRecorded)
     }
+    verdicts = list(latest.values())
     dispositions = _tally(line.disposition or "" for line in batches)
     known = sum(count for name, count in dispositions.items() if name)
     return QualityView(
         deviations=sum(line.deviations for line in batches),
         deviations_open=sum(line.deviations_open for line in batches),
         findings=len(latest),
-        findings_not_passed=sum(verdict not in (Verdict.PASS, Verdict.NOT_APPLICABLE) for verdict in latest.values()),
+        findings_not_passed=verdicts.count(Verdict.FAIL) + verdicts.count(Verdict.INSUFFICIENT_DATA),
+        findings_for_people=verdicts.count(Verdict.NEEDS_HUMAN),
         awaiting_disposition=sum(line.state in ("finished", "aborted") and not line.disposition for line in batches),
         released=dispositions.get("released", 0),
         rejected=dispositions.get("rejected", 0),
@@ -248,7 +253,7 @@ def _feedback(shelf: Shelf) -> FeedbackView:
     signed = {kept.fact.proposal for kept in shelf.facts(ChangeSigned)}
     declined = {kept.fact.proposal for kept in shelf.facts(ProposalDeclined)}
     return FeedbackView(
-        twin_version=max((kept.fact.version for kept in shelf.facts(TwinFitted)), default=None),
+        twin_version=max((kept.fact.version for kept in shelf.facts(TwinReleased)), default=None),
         forecasts=sum(len(batch.forecasts) for batch in shelf.batches()),
         moves=sum(len(batch.moves) for batch in shelf.batches()),
         proposals=len(drafted),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cytoloop.app.views_batch import attribute_words
+from cytoloop.app.views_results import attribute_words
 from cytoloop.app.views_shelf import Kept, Shelf
 from cytoloop.core.entry import Entry, document
 from cytoloop.core.errors import UserError

@@ -100,7 +100,7 @@ def export(
         },
         to,
     )
-    out.print(f"{len(entries)} entries of {batch} written to {to}", highlight=False)
+    out.print(f"{len(entries)} entries of {batch} written to {to}", highlight=False, soft_wrap=True)
 
 
 def _language(named: str) -> Language:

@@ -134,4 +134,5 @@ def _show(result: Demonstration, folder: Path, seconds: float) -> None:
     out.print(
         f"record: {result.entries:,} entries, tree head {result.tree_head[:16]}…, {seconds:.0f} s", highlight=False
     )
-    out.print(f"data:   {folder}   (cytoloop verify {folder}; cytoloop batch list --data {folder})", highlight=False)
+    told = f"data:   {folder}   (cytoloop verify {folder}; cytoloop batch list --data {folder})"
+    out.print(told, highlight=False, soft_wrap=True)

@@ -41,5 +41,9 @@ def fhir(
         err.print(f"[yellow]note:[/] {warning}", highlight=False, soft_wrap=True)
     total = sum(report.counts.values())
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(report.counts.items()))
-    out.print(f"{total} resources ({kinds}), {report.new} new; {report.subjects} subjects in {data}", highlight=False)
-    out.print(f"next: cytoloop demo --patients-from {data}", highlight=False)
+    out.print(
+        f"{total} resources ({kinds}), {report.new} new; {report.subjects} subjects in {data}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    out.print(f"next: cytoloop demo --patients-from {data}", highlight=False, soft_wrap=True)

@@ -26,13 +26,14 @@ def check(
             (out if each.warning else err).print(str(each), highlight=False, markup=False, soft_wrap=True)
     if not isinstance(loaded, Pack):
         counted = "1 mistake" if len(found) == 1 else f"{len(found)} mistakes"
-        err.print(f"{counted}: the pack {pack} cannot be used", highlight=False)
+        err.print(f"{counted}: the pack {pack} cannot be used", highlight=False, soft_wrap=True)
         raise typer.Exit(2)
     if not json:
         parameters, attributes = len(loaded.recipe.parameters()), len(loaded.product.attributes)
         out.print(
             f"the pack {pack} can be used: {parameters} parameters, {attributes} attributes, {len(found)} warnings",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -50,7 +50,7 @@ RELEASE_RESULTS: Mapping[str, float] = {
 
 
 def signature(
-    *, signer: str = "qa.chen", role: str = "quality assurance", meaning: Meaning = "approved", at: Instant = START
+    *, signer: str = "qa.chen", role: str = "qa", meaning: Meaning = "approved", at: Instant = START
 ) -> Signature:
     """A signature as it would stand in an entry; its digest is of nothing in particular."""
     return Signature(
@@ -106,7 +106,7 @@ def forecast(*, elapsed: float, harvest_at: float = 240.0, in_specification: flo
     middle = tuple(density(hour) for hour in hours)
     spread = tuple(0.03 + 0.4 * (hour - elapsed) / harvest_at for hour in hours)
     return ForecastMade(
-        twin="car_t_cd19_culture@1",
+        twin=f"car_t_cd19_culture@{'1' * 64}",
         elapsed=elapsed,
         harvest_at=harvest_at,
         quantities={

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from math import pi
 from typing import Any
 
-from cytoloop.app.views_batch import COUNTED, BatchView, Curve
+from cytoloop.app.views_batch import COUNTED, BatchView
+from cytoloop.app.views_results import Curve
 from cytoloop.core.words import Words
 from cytoloop.web.show import unit_of
 
@@ -59,7 +60,7 @@ def culture(view: BatchView, say: Say) -> Any:
     from bokeh.models.annotations import Legend, LegendItem  # noqa: PLC0415  (see charts)
 
     counted = say("attribute", COUNTED, view.attribute_words.get(COUNTED))
-    plot = _figure(330, f"{counted} ({unit_of('1e6 cells/mL')})", say)
+    plot = _figure(400, f"{counted} ({unit_of('1e6 cells/mL')})", say)
     drawn = {
         name: _GLYPHS[name](plot, ColumnDataSource(data=columns, name=name))
         for name, columns in sources(view).items()

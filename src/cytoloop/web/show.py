@@ -64,10 +64,26 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+TELLING = (
+    "attribute", "parameter", "old", "new", "value", "unit", "step", "resolution", "deviation", "kind", "what",
+    "decision", "disposition", "locus", "verdict", "row", "answer", "proposal", "change", "recipe", "version", "line",
+    "twin", "in_specification", "order", "batch", "subject", "study", "review", "result", "response", "reason",
+)  # fmt: skip
+"""Names of an entry's data that tell most of it, in the order in which they are read."""
+
+
 def gist(data: Mapping[str, JSON]) -> str:
-    """The plain values of an entry's data in one line; lists and mappings are left to the entry's own page."""
-    plain = (value for value in data.values() if isinstance(value, str | int | float) and value not in ("", False))
-    return " · ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in plain)
+    """An entry's data in one line: its telling plain values; all plain values when none of those is there."""
+    names = [name for name in TELLING if name in data] or list(data)
+    plain = [data[name] for name in names]
+    shown = [value for value in plain if isinstance(value, str | int | float) and value not in ("", False)]
+    return " · ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in shown)
+
+
+def model(name: str) -> str:
+    """A model's name and version, "<twin>@<version or hash>", the hash short."""
+    twin, at, version = name.partition("@")
+    return f"{twin}{at}{short_hash(version)}"
 
 
 def short_hash(text: str) -> str:

@@ -20,15 +20,16 @@ class Biology(NamedTuple):
     growth_cd4: float = 0.04
     """Division of CD4+ memory cells when nothing limits."""
     growth_cd8: float = 0.0445
-    effector_gain: float = 1.10
+    effector_gain: float = 1.05
     """Effectors divide faster than memory precursors (Buchholz et al. 2013, Science 340:630)."""
     car_gain: float = 0.97
     """Growth of CAR+ cells relative to their neighbours: a small cost of transduction."""
-    differentiation: float = 0.031
+    differentiation: float = 0.008
     """Chance that a daughter of a memory cell is an effector, before signal and IL-2 (linear differentiation:
     Buchholz et al. 2013; Restifo and Gattinoni 2013, Curr Opin Immunol 25:556)."""
-    drift: float = 0.0015
-    """Memory cells that turn effector without dividing, per hour."""
+    drift: float = 0.0035
+    """Memory cells that turn effector without dividing, per hour: the longer the culture, the fewer memory cells
+    (Ghassemi et al. 2018, Cancer Immunol Res 6:1100)."""
     differentiation_by_signal: float = 0.6
     differentiation_by_il2: float = 0.9
     exhaustion: float = 0.16
