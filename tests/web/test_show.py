@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cytoloop.core.json import JSON
 from cytoloop.testing.builders import START
 from cytoloop.web import show
 
@@ -53,12 +52,3 @@ def test_durations_are_hours_then_days() -> None:
 
 def test_instants_are_shown_in_utc() -> None:
     assert show.when(START + timedelta(minutes=90)) == "2026-06-01 09:30"
-
-
-def test_the_gist_tells_the_most_first() -> None:
-    data: dict[str, JSON] = {"method": "flow", "attribute": "viability", "value": 0.88, "unit": "fraction"}
-    assert show.gist({key: data[key] for key in sorted(data)}) == "viability · 0.88 · fraction"
-
-
-def test_the_gist_leaves_out_what_is_nested() -> None:
-    assert show.gist({"a": "x", "b": 0.5, "c": [1], "d": {"e": 1}, "f": None, "g": ""}) == "x · 0.5"

@@ -1,6 +1,7 @@
 """Credentials: who may sign, and the proof that it is they. A file beside the record, never in it.
 
-Secrets are kept as Argon2id hashes (RFC 9106; 19 MiB, two passes, one lane: the least that OWASP advises). Five wrong secrets lock an account (21 CFR 11.300(d)).
+Secrets are kept as Argon2id hashes (RFC 9106; 19 MiB, two passes, one lane: the least that OWASP advises). Five wrong
+secrets lock an account (21 CFR 11.300(d)).
 """
 
 import json

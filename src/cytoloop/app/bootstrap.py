@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
@@ -28,6 +28,13 @@ RECORD = "record.db"
 ZONE = "Asia/Shanghai"
 MOST_ATTEMPTS = 3
 """Times the scripted quality unit lets one step fail."""
+REASONS = {
+    "out-of-specification": "the result stands; the disposition decides on the batch",
+    "excursion": "the culture is followed closely; the disposition weighs it",
+    "identity-mismatch": "the wrong item was put back; the right one is fetched and scanned again",
+    "step-failed": "the material is unharmed; the step is done again",
+}
+"""Kind of a deviation -> what the scripted quality unit gives as its reason."""
 
 CAST: dict[str, tuple[str, str]] = {
     "operator": ("op.zhou", "Zhou Min 周敏"),
@@ -138,10 +145,12 @@ def simulated_site(
 
 def quality_policy(command: Command) -> Choice:
     """What the scripted people decide: repeat a step that failed, but not for ever; else go on."""
-    attempt = command.arguments.get("attempt")
+    kind, attempt = command.arguments.get("kind"), command.arguments.get("attempt")
     if isinstance(attempt, int) and attempt >= MOST_ATTEMPTS:
         return Choice(decision="terminate", reason=f"failed {attempt} times: the material is not risked again")
-    return first_option(command)
+    reason = REASONS.get(str(kind))
+    choice = first_option(command)
+    return replace(choice, reason=reason) if reason else choice
 
 
 def _cast(folder: Path) -> tuple[CredentialFile, dict[str, Person]]:

@@ -18,11 +18,12 @@ from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft, Fact
 from cytoloop.core.facts.compliance import GateJudged
 from cytoloop.core.facts.production import SetPointMoved
-from cytoloop.core.product import Attribute, Product
+from cytoloop.core.product import Product
 from cytoloop.core.time import Instant, hours_between
 from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Lever, Move, Moved
 from cytoloop.feedback.forecast import Limits, NotEnoughData, forecast
 from cytoloop.feedback.twin import Twin
+from cytoloop.quality.specification import limits
 
 LEVERS = (DURATION, PERFUSION, IL2)
 """Parameters the controller may ask to move."""
@@ -57,20 +58,20 @@ class Steering:
         history, at = history_of(batch), hours_between(began, now)
         if history is None:
             return
-        limits, levers = release_limits(batch.master.product, batch.created.weight), levers_of(batch)
+        specified, levers = release_limits(batch.master.product, batch.created.weight), levers_of(batch)
         generator = _generator(self.seed, batch.number, trigger)
         expected = forecast(
             self.twin,
             history,
             at=at,
             harvest_at=history.start.expansion_at + batch.parameters[DURATION],
-            limits=limits,
+            limits=specified,
             generator=generator,
         )
         if isinstance(expected, NotEnoughData):
             return
         yield expected.made
-        decision = Controller(twin=self.twin, limits=limits).step(
+        decision = Controller(twin=self.twin, limits=specified).step(
             history,
             at=at,
             duration=batch.parameters[DURATION],
@@ -131,14 +132,7 @@ class Steering:
 
 def release_limits(product: Product, weight: float) -> Limits:
     """The release specification for a patient of `weight` kg: attribute -> (low, high)."""
-    return {
-        each.attribute: (_scaled(each, each.low, weight), _scaled(each, each.high, weight))
-        for each in product.at("release")
-    }
-
-
-def _scaled(attribute: Attribute, limit: float | None, weight: float) -> float | None:
-    return limit * weight if limit is not None and attribute.per_kg else limit
+    return {each.attribute: limits(each, weight) for each in product.at("release")}
 
 
 def levers_of(batch: Batch) -> dict[str, Lever]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cytoloop.app.dataset import culture_began
 from cytoloop.app.views_loop import BatchState, state_of
 from cytoloop.app.views_results import (
     Curve,
     ResultLine,
     attribute_words,
-    culture_began,
     readings,
     result_line,
     sampled,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from cytoloop.app.telling import tell
 from cytoloop.app.views_results import attribute_words
 from cytoloop.app.views_shelf import Kept, Shelf
 from cytoloop.core.entry import Entry, document
@@ -27,6 +28,8 @@ class RecordView:
     """One page of the record, newest entries first."""
 
     entries: tuple[Entry, ...]
+    told: tuple[Words, ...]
+    """Each entry as a sentence, in the same order."""
     page: int
     """From 1."""
     pages: int
@@ -113,14 +116,16 @@ def record_view(shelf: Shelf, *, page: int = 1, stream: str = "", name: str = ""
     A page beyond the last shows the last.
     """
     chosen = [
-        recorded.entry
+        recorded
         for recorded in reversed(shelf.entries())
         if recorded.entry.stream.startswith(stream) and name in ("", recorded.entry.name)
     ]
     pages = max(1, -(-len(chosen) // per_page))
     page = min(max(page, 1), pages)
+    shown = chosen[(page - 1) * per_page : page * per_page]
     return RecordView(
-        entries=tuple(chosen[(page - 1) * per_page : page * per_page]),
+        entries=tuple(recorded.entry for recorded in shown),
+        told=tuple(tell(recorded.fact) for recorded in shown),
         page=page,
         pages=pages,
         found=len(chosen),

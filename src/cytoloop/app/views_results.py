@@ -8,6 +8,7 @@ from cytoloop.core.facts.quality import ResultRecorded
 from cytoloop.core.product import Attribute, Product, Stage
 from cytoloop.core.time import Instant, hours_between
 from cytoloop.core.words import Words
+from cytoloop.quality.specification import limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +44,6 @@ class Curve:
     low: float | None = None
     high: float | None = None
     """Alarm limits."""
-
-
-def culture_began(batch: Batch) -> Instant | None:
-    """When the cells were in the bioreactor: the end of the first `seed` program; None before it."""
-    seeded = (step for step in batch.steps.values() if step.arguments.get("program") == "seed")
-    return next((step.ended_at for step in seeded if step.state == "done"), None)
-
-
-def limits(attribute: Attribute, weight: float) -> tuple[float | None, float | None]:
-    """Low and high limit of an attribute for a patient of `weight` kg."""
-    factor = weight if attribute.per_kg else 1.0
-    low = None if attribute.low is None else attribute.low * factor
-    high = None if attribute.high is None else attribute.high * factor
-    return low, high
 
 
 def attribute_words(product: Product) -> dict[str, Words]:

@@ -1,6 +1,7 @@
 """`cytoloop plant`: the simulated facility as a plant of its own."""
 
 import asyncio
+import logging
 
 import typer
 
@@ -20,5 +21,6 @@ def serve(
     factor: float = typer.Option(1.0, min=0.001, help="How many times as fast as the wall the plant's clock runs."),
 ) -> None:
     """Serve the simulated facility as a real OPC UA server until Ctrl-C."""
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what goes wrong is said in one sentence of our own
     endpoint = f"opc.tcp://{host}:{port}/cytoloop"
     asyncio.run(run_plant(read_pack(pack), endpoint, seed, factor, lambda text: out.print(text, highlight=False)))

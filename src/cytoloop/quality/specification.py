@@ -38,7 +38,15 @@ def judge(result: ResultRecorded, product: Product, weight: float) -> Judged:
         return _cannot(result, attribute, "the result is not a finite number")
     if attribute.per_kg and not (math.isfinite(weight) and weight > 0):
         return _cannot(result, attribute, f"the limits are per kilogram and the weight is {weight:g} kg")
-    return _compared(result, attribute, weight if attribute.per_kg else 1.0)
+    return _compared(result, attribute, weight)
+
+
+def limits(attribute: Attribute, weight: float) -> tuple[float | None, float | None]:
+    """Low and high limit of an attribute for a patient of `weight` kg; None where there is none."""
+    times = weight if attribute.per_kg else 1.0
+    low = None if attribute.low is None else attribute.low * times
+    high = None if attribute.high is None else attribute.high * times
+    return low, high
 
 
 def find(product: Product, result: ResultRecorded) -> Attribute | None:
@@ -52,9 +60,8 @@ def _cannot(result: ResultRecorded, attribute: Attribute | None, why: str) -> Ju
     return Judged(result=result, attribute=attribute, low=None, high=None, judgement="cannot-judge", reason=reason)
 
 
-def _compared(result: ResultRecorded, attribute: Attribute, times: float) -> Judged:
-    low = None if attribute.low is None else attribute.low * times
-    high = None if attribute.high is None else attribute.high * times
+def _compared(result: ResultRecorded, attribute: Attribute, weight: float) -> Judged:
+    low, high = limits(attribute, weight)
     below = low is not None and result.value < low
     above = high is not None and result.value > high
     judgement: Judgement = "out" if below or above else "in"

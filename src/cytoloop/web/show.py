@@ -1,9 +1,7 @@
 """How values look to people: numbers, quantities, instants, hashes. The same in both languages."""
 
-from collections.abc import Mapping
 from datetime import UTC
 
-from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
 
 UNITS = {
@@ -62,22 +60,6 @@ def span(hours: float | None) -> str:
 def count(value: int) -> str:
     """A whole number, thousands apart."""
     return f"{value:,}"
-
-
-TELLING = (
-    "attribute", "parameter", "old", "new", "value", "unit", "step", "resolution", "deviation", "kind", "what",
-    "decision", "disposition", "locus", "verdict", "row", "answer", "proposal", "change", "recipe", "version", "line",
-    "twin", "in_specification", "order", "batch", "subject", "study", "review", "result", "response", "reason",
-)  # fmt: skip
-"""Names of an entry's data that tell most of it, in the order in which they are read."""
-
-
-def gist(data: Mapping[str, JSON]) -> str:
-    """An entry's data in one line: its telling plain values; all plain values when none of those is there."""
-    names = [name for name in TELLING if name in data] or list(data)
-    plain = [data[name] for name in names]
-    shown = [value for value in plain if isinstance(value, str | int | float) and value not in ("", False)]
-    return " · ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in shown)
 
 
 def model(name: str) -> str:
