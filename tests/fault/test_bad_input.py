@@ -128,6 +128,22 @@ async def test_plant_that_is_not_there() -> None:
         await door.close()
 
 
+def test_demo_of_a_plant_that_is_not_there(cytoloop: Cytoloop, tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        endpoint = f"opc.tcp://127.0.0.1:{nobody.getsockname()[1]}/cytoloop"
+        command = ("demo", "--plant", endpoint, "--realtime", "1000", "--data", tmp_path / "data", "--no-serve")
+        said = sentence(cytoloop(*command))
+    assert f"the plant at {endpoint} does not answer" in said
+    assert not (tmp_path / "data" / "record.db").exists()
+
+
+def test_plant_on_a_port_in_use(held_port: int) -> None:
+    command = [sys.executable, "-m", "cytoloop.cli.main", "plant", "serve", "--port", str(held_port)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert f"127.0.0.1:{held_port}" in sentence(done)
+
+
 def test_data_folder_in_use(cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "p1.json").write_text(PATIENT, encoding="utf-8")
     data = Path(shutil.copytree(demo_folder, tmp_path / "data"))
@@ -187,6 +203,7 @@ def test_a_file_that_is_no_record(cytoloop: Cytoloop, tmp_path: Path) -> None:
         (("demo", "--data", "{demo}", "--no-serve"), "holds a record already"),
         (("demo", "--patients", "0"), "Invalid value for '--patients'"),
         (("demo", "--patients-from", "{nowhere}", "--data", "{new}", "--no-serve"), "is not a folder"),
+        (("demo", "--plant", "opc.tcp://127.0.0.1:1/x", "--no-serve"), "name its factor with --realtime"),
         (("batch", "show"), "Missing argument"),
         (("nonsense",), "No such command 'nonsense'"),
     ],

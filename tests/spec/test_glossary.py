@@ -13,7 +13,7 @@ from cytoloop.record.codec import ALL_FACTS
 
 GLOSSARY = (Path(__file__).parents[2] / "docs" / "GLOSSARY.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in GLOSSARY.splitlines() if line[:2] == "| "]
-TERMS = " | ".join(row[0] for row in ROWS).lower()
+TERMS = {term.lower() for row in ROWS for term in re.split(r" / |, | \(COI\)", row[0])}
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 HOUSE_TABLE = (
