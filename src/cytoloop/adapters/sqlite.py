@@ -59,7 +59,7 @@ class SqliteStore:
                 raise ConflictError(f"the record was appended to meanwhile ({error}); read again") from error
             raise StoreError(
                 f"the record in {self._path} could not be written ({error}); nothing of this append was kept; "
-                "free space or mend the disk, then start again: it goes on where it stood"
+                "free space or mend the disk and start again; what was acknowledged before is safe"
             ) from error
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:

@@ -69,9 +69,11 @@ def readable_store(folder: Path) -> Iterator[SqliteStore]:
         store.close()
 
 
-def open_reader(folder: Path) -> Ledger:
-    """The record of `folder` for reading as long as the process lives."""
-    return Ledger(open_store(folder / RECORD, read_only=True), ScaledClock())
+@contextmanager
+def readable_record(folder: Path) -> Iterator[Ledger]:
+    """The record of `folder` for reading."""
+    with readable_store(folder) as store:
+        yield Ledger(store, ScaledClock())
 
 
 def pseudonym_key(folder: Path) -> bytes:

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.adapters.fhir import Identity, Imported, ImportedResource, ImportedSubject, import_resources, read_folder
-from cytoloop.app.bootstrap import RECORD, pseudonym_key, readable_store
+from cytoloop.app.bootstrap import RECORD, pseudonym_key, readable_record
 from cytoloop.app.registrar import Registrar
 from cytoloop.clinic.subject import Subject, keyed_hash, pseudonym, subject
 from cytoloop.core.entry import Draft
@@ -70,8 +69,8 @@ def subjects_of(path: Path) -> list[Subject]:
     """The subjects of an import made before into the folder `path`; UserError when it holds none."""
     if not (path / RECORD).exists():
         raise UserError(f"{path} holds no import; run `cytoloop import fhir SOURCE --data {path}` first")
-    with readable_store(path) as store:
-        subjects = imported_subjects(Ledger(store, ScaledClock()))
+    with readable_record(path) as ledger:
+        subjects = imported_subjects(ledger)
     if not subjects:
         raise UserError(f"the record in {path} holds no imported patient; run `cytoloop import fhir` into it first")
     return subjects

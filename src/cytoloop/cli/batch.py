@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from cytoloop.app.bootstrap import ZONE, open_reader
+from cytoloop.app.bootstrap import ZONE, readable_record
 from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf, batch_list_view
@@ -23,7 +23,8 @@ app = typer.Typer(help="Batches: list them, read one from order to outcome, take
 @app.command("list")
 def list_batches(data: Path | None = DATA, json: bool = typer.Option(False, "--json", help="Say it as JSON.")) -> None:
     """Every batch with its state and disposition."""
-    lines = batch_list_view(Shelf(open_reader(newest(data))))
+    with readable_record(newest(data)) as ledger:
+        lines = batch_list_view(Shelf(ledger))
     if json:
         say_json(
             [
@@ -67,7 +68,8 @@ def show(
 ) -> None:
     """Every entry of a batch in order: from the study and the order to the patient's outcome and the next recipe."""
     language = _language(lang)
-    told = story_of(Shelf(open_reader(newest(data))), batch, whole=steps)
+    with readable_record(newest(data)) as ledger:
+        told = story_of(Shelf(ledger), batch, whole=steps)
     if json:
         say_json([document(each.entry) for each in told])
         return
@@ -88,8 +90,8 @@ def export(
     data: Path | None = DATA,
 ) -> None:
     """Take a batch's entries out as one JSON file, with the tree head they stand under."""
-    shelf = Shelf(open_reader(newest(data)))
-    head = shelf.head()
+    with readable_record(newest(data)) as ledger:
+        shelf, head = Shelf(ledger), ledger.head()
     entries: list[JSON] = [document(each.entry) for each in story_of(shelf, batch, whole=True)]
     write_json(
         {

@@ -112,7 +112,7 @@ def _patients(ledger: Ledger, clock: SimulatedClock | ScaledClock, asked: Asked)
 def _show(result: Demonstration, folder: Path, seconds: float) -> None:
     fixed, loop = (result.arms[arm] for arm in ARMS)
     shown = table(
-        f"{result.patients} patients, seed {result.seed}: the same donors on two lines",
+        f"{result.patients} patient{'s' * (result.patients > 1)}, seed {result.seed}: the same donors on two lines",
         "",
         ">fixed recipe",
         ">closed loop",

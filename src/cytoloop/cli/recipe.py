@@ -4,7 +4,7 @@ from pathlib import Path
 
 import typer
 
-from cytoloop.app.bootstrap import open_reader
+from cytoloop.app.bootstrap import readable_record
 from cytoloop.app.packs import read_pack
 from cytoloop.app.production import approved_version, in_force
 from cytoloop.cli.data import DATA, newest
@@ -34,10 +34,10 @@ def show(
         say_json(content(master))
         return
     title = f"{master.recipe.words.en}, version {master.recipe.version} ({content_sha256(master)[:12]}…)"
-    shown = table(title, "parameter", ">target", ">NOR", ">PAR", "unit", "criticality", "approved in")
+    shown = table(title, "parameter", ">target", ">NOR", ">PAR", "unit", "criticality")
     for name, each in master.recipe.parameters().items():
-        nor, par = (f"{low:g} to {high:g}" for low, high in (each.nor, each.par))
-        shown.add_row(name, f"{each.target:g}", nor, par, each.unit, each.criticality, each.dossier_ref or "–")
+        nor, par = (f"{low:g}…{high:g}" for low, high in (each.nor, each.par))
+        shown.add_row(name, f"{each.target:g}", nor, par, each.unit, each.criticality)
     out.print(shown)
 
 
@@ -62,6 +62,6 @@ def diff(
 
 
 def _approved(folder: Path, line: str, recipe: str, version: int | None) -> MasterRecipe:
-    ledger = open_reader(folder)
-    found = in_force(ledger, line, recipe) if version is None else approved_version(ledger, line, recipe, version)
+    with readable_record(folder) as ledger:
+        found = in_force(ledger, line, recipe) if version is None else approved_version(ledger, line, recipe, version)
     return from_content(found.content)

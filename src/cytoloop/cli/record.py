@@ -1,11 +1,10 @@
 """`cytoloop verify` and `cytoloop serve`: the record checked, and the record as pages."""
 
-from functools import partial
 from pathlib import Path
 
 import typer
 
-from cytoloop.app.bootstrap import open_reader, readable_store
+from cytoloop.app.bootstrap import readable_record, readable_store
 from cytoloop.cli.data import newest
 from cytoloop.cli.output import out, progress, say_json
 from cytoloop.record.verify import verify as verify_store
@@ -42,7 +41,6 @@ def serve_folder(folder: Path, host: str, port: int) -> None:
     from cytoloop.web.app import make_app  # noqa: PLC0415  (charts take a second to import)
     from cytoloop.web.serve import serve as serve_app  # noqa: PLC0415
 
-    with readable_store(folder):
-        pass
-    app = make_app(partial(open_reader, folder))
-    serve_app(app, host, port, lambda address: out.print(f"pages:  {address}   (Ctrl-C stops)", highlight=False))
+    with readable_record(folder) as ledger:
+        app = make_app(lambda: ledger)
+        serve_app(app, host, port, lambda address: out.print(f"pages:  {address}   (Ctrl-C stops)", highlight=False))

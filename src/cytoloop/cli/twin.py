@@ -37,15 +37,13 @@ def fit(
 def _show(found: RealFit) -> None:
     for note in found.notes:
         out.print(f"settled: {note}", highlight=False, markup=False, soft_wrap=True)
-    shown = table(
-        "Donors held out in turn", "table", ">donors", ">counts", ">noise", "seen of the donor", ">error",
-        ">others' mean", ">in 90 % interval",
-    )  # fmt: skip
+    columns = ("table", ">donors", ">counts", ">noise", ">seen", ">error", ">others", ">in 90 %")
+    shown = table("Donors held out in turn (seen: samples of the donor; others: the other donors' mean)", *columns)
     for each in found.tables:
-        noise = number(each.noise, 3)
-        shown.add_row(each.table, str(each.donors), str(each.counts), noise, "nothing", *_score(each.cold))
+        noise = number(each.noise, 2)
+        shown.add_row(_short(each.table), str(each.donors), str(each.counts), noise, "0", *_score(each.cold))
         if each.after_first is not None:
-            shown.add_row("", "", str(each.after_first.counts), "", "its first sample", *_score(each.after_first))
+            shown.add_row("", "", str(each.after_first.counts), "", "1", *_score(each.after_first))
     out.print(shown)
     figures = table("Figures of the twin", "parameter", ">mean", ">between donors")
     for name, (mean, sd) in found.changed.items():
@@ -54,6 +52,12 @@ def _show(found: RealFit) -> None:
         figures.add_row(name, number(value, 4), "fixed")
     out.print(figures)
     out.print(f"twin {found.twin.twin} version {found.twin.version}, {found.twin.sha256[:16]}…", highlight=False)
+
+
+def _short(name: str) -> str:
+    """A table's file name, or its folder's where the file's says nothing."""
+    path = Path(name)
+    return path.parent.name if path.stem == "counts" else path.stem
 
 
 def _score(score: Score) -> tuple[str, str, str]:

@@ -88,4 +88,4 @@ def pack_or_error(files: Mapping[str, str], name: str) -> Pack:
     if isinstance(loaded, Pack):
         return loaded
     mistakes = "\n".join(str(mistake) for mistake in loaded)
-    raise UserError(f"the pack {name} cannot be used; correct these {len(loaded)} places:\n{mistakes}")
+    raise UserError(f"the pack {name} cannot be used; correct what follows (`cytoloop pack check {name}`):\n{mistakes}")

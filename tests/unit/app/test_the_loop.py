@@ -1,12 +1,13 @@
 """The loop as a whole, on a demonstration of eight patients: what must hold of every record it leaves."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cytoloop.adapters.clocks import SimulatedClock
-from cytoloop.app.bootstrap import open_reader, readable_store, writable_record
+from cytoloop.app.bootstrap import readable_record, readable_store, writable_record
 from cytoloop.app.demo import START, Demonstration, demonstrate, drawn_patients
 from cytoloop.app.packs import read_pack
 from cytoloop.app.story import story_of
@@ -38,10 +39,11 @@ def run_demo(folder: Path, seed: int, patients: int) -> Demonstration:
 
 
 @pytest.fixture(scope="module")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
     folder = tmp_path_factory.mktemp("loop")
     run_demo(folder, SEED, 8)
-    return Shelf(open_reader(folder))
+    with readable_record(folder) as ledger:
+        yield Shelf(ledger)
 
 
 def line(shelf: Shelf, name: str) -> list[Batch]:

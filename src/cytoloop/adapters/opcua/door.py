@@ -152,7 +152,10 @@ class OpcUaDoor:
             return await question()
         except (OSError, TimeoutError, asyncua.ua.UaError) as error:
             await self.close()
-            raise UnreachableError(f"the plant at {self.endpoint} does not answer: {error or 'timeout'}") from error
+            raise UnreachableError(
+                f"the plant at {self.endpoint} does not answer ({error or 'timeout'}); "
+                "check that it runs and that the address is right"
+            ) from error
 
     async def _connect(self) -> None:
         if self._client is not None:
