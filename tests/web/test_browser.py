@@ -1,6 +1,7 @@
 """The pages in a real browser: drawn, quiet, at home on this machine only, legible on a tablet and at a desk."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, 
 from tests.web.site import Site, running
 from tests.web.story import write_story
 
+from cytoloop.app.bootstrap import readable_record
 from cytoloop.core.facts.quality import DeviationOpened
 from cytoloop.core.master import MasterRecipe
 from cytoloop.testing.builders import Book, forecast
@@ -189,3 +191,32 @@ def test_open_pages_follow_the_record(browser: Browser, master: MasterRecipe) ->
         expect(loop.locator("[data-count='production.held']")).to_have_text("2", timeout=WAIT)
         assert made.complaints == []
         context.close()
+
+
+DOCUMENTS = (("loop-en", "/", "en"), ("loop-zh", "/", "zh"), ("batch-en", "/batches/{}", "en"))
+"""Pictures of the documents: name, address, language."""
+
+
+@pytest.fixture(scope="session")
+def demonstration(demo_folder: Path) -> Iterator[Site]:
+    """The pages over a demonstration's record on disk; over the one in CYTOLOOP_PICTURES_OF when it is named."""
+    with readable_record(Path(os.environ.get("CYTOLOOP_PICTURES_OF", demo_folder))) as ledger:
+        yield from running(make_app(lambda: ledger))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=[each[0] for each in DOCUMENTS])
+def test_the_documents_pictures_show_a_demonstration(
+    browser: Browser, demonstration: Site, tmp_path: Path, document: tuple[str, str, str]
+) -> None:
+    """Writes them to CYTOLOOP_PICTURES_TO (docs/images) when it is named."""
+    name, path, lang = document
+    steered = re.findall(r"B-C\d{3}", demonstration.get("/batches?line=closed_loop").text)[-1]
+    context, made = visit(browser, demonstration, DESK)
+    page = made.to(path.format(steered), lang)
+    expect(page.locator("h1")).to_be_visible()
+    picture = Path(os.environ.get("CYTOLOOP_PICTURES_TO", tmp_path)) / f"{name}.png"
+    page.screenshot(path=picture)
+    context.close()
+    assert picture.stat().st_size > 20_000
+    assert made.complaints == []
+    assert made.elsewhere == []

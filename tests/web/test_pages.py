@@ -72,7 +72,7 @@ def test_nothing_may_be_fetched_from_elsewhere(site: Site) -> None:
 
 def test_a_page_of_the_record_keeps_its_filter(site: Site) -> None:
     answer = site.get("/record?stream=batch/CL-002&name=readings-recorded/1")
-    assert set(re.findall(r"<td><code>([^<]*)</code>", answer.text)) == {"readings-recorded/1"}
+    assert set(re.findall(r"<br><code>([^<]*)</code>", answer.text)) == {"readings-recorded/1"}
     older = site.get("/record?page=2").text
     assert "/record?page=3" in older
     assert "/record?page=1" in older
