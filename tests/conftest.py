@@ -35,7 +35,8 @@ def shared() -> Path:
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The data folder of a demonstration of 3 patients, for reading only; its figures are in `demo.json` beside it."""
     folder = tmp_path_factory.mktemp("demonstration") / "data"
-    arguments = ["demo", "--patients", "3", "--no-serve", "--data", folder, "--json", folder.parent / "demo.json"]
+    figures = str(folder.parent / "demo.json")
+    arguments = ["demo", "--patients", "3", "--no-serve", "--data", str(folder), "--json", figures]
     # A process of its own: browser tests keep an event loop running in this one.
     subprocess.run([sys.executable, "-m", "cytoloop.cli.main", *arguments], check=True, capture_output=True)
     return folder

@@ -116,20 +116,21 @@ def simulated_site(
 ) -> Site:
     """A site with scripted people on the record of `folder`; its equipment is simulated in this process.
 
-    `plant`: drive the equipment behind this door instead. What people scan is simulated here all the same.
+    `plant`: drive the equipment behind this door instead; people then read every label right.
     """
     donors = Distribution.from_data(pack.donors)
     facility = Facility(seed=seed, clock=clock, donors=donors, plant=pack.plant, faults=faults)
     cois: dict[str, str] = {}
 
     def scan(command: Command) -> str:
-        batch = command.key.partition("/")[0]
-        return facility.code_on(cois[batch], str(command.arguments.get("label")))
+        coi = cois[command.key.partition("/")[0]]
+        return coi if plant is not None else facility.code_on(coi, str(command.arguments.get("label")))
 
     async def receive(coi: str, donor: str) -> None:
-        facility.register_collection(coi, facility.draw_donor(donor))
         if plant is not None:
             await plant.receive(coi, donor)
+        else:
+            facility.register_collection(coi, facility.draw_donor(donor))
 
     signing, accounts = _cast(folder)
     people = ScriptedPeople(

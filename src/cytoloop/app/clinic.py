@@ -6,9 +6,9 @@ from hashlib import sha256
 
 from cytoloop.app.registrar import Registrar
 from cytoloop.clinic.order import coi_number
+from cytoloop.clinic.study import study
 from cytoloop.compliance.cn_sc818 import DISCLOSURES, Act, before_operation, retention
 from cytoloop.compliance.view import StudyView, study_view, subject_view
-from cytoloop.core.entry import Fact
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.clinic import (
     ConsentSigned,
@@ -24,7 +24,6 @@ from cytoloop.core.facts.clinic import (
 from cytoloop.core.facts.compliance import FindingRecorded
 from cytoloop.core.rule import Finding
 from cytoloop.core.time import Instant, after
-from cytoloop.record.ledger import Ledger
 
 CLINIC = "person:pi.wang"
 
@@ -74,7 +73,10 @@ class Clinic:
         self.registrar.say(f"subject/{subject.subject}", subject, consent, actor=CLINIC)
 
     def order(self, placed: OrderPlaced) -> None:
-        """Place an order."""
+        """Place an order; RefusedError when the study is not open for one."""
+        known = study(self.registrar.ledger.stream(f"study/{self.study}"))
+        if known is None or not known.open:
+            raise RefusedError(f"order {placed.order} cannot be placed: study {self.study} is not open")
         self.registrar.say(f"order/{placed.order}", placed, actor=CLINIC)
 
     def collect(self, placed: OrderPlaced, serial: int) -> MaterialCollected:
@@ -126,8 +128,3 @@ def recorded_finding(finding: Finding, act: str) -> FindingRecorded:
         act=act,
         evidence=dict(finding.evidence),
     )
-
-
-def facts_of(ledger: Ledger, stream: str) -> list[Fact]:
-    """The facts of a stream in order."""
-    return [recorded.fact for recorded in ledger.stream(stream)]

@@ -27,7 +27,7 @@ class Doors:
     async def recall(self, key: str) -> Outcome | None:
         if key in self.sent:
             return await self.sent[key].recall(key)
-        for door in dict.fromkeys(self.by_prefix.values()):
+        for door in self.by_prefix.values():
             outcome = await door.recall(key)
             if outcome is not None:
                 return outcome

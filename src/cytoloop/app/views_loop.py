@@ -6,6 +6,8 @@ from statistics import median
 from typing import Literal
 
 from cytoloop.app.views_shelf import Shelf
+from cytoloop.clinic.order import order
+from cytoloop.clinic.timeline import timeline
 from cytoloop.core.batch import Batch
 from cytoloop.core.facts.clinic import (
     MaterialCollected,
@@ -287,11 +289,12 @@ def _line(shelf: Shelf, name: str) -> LineView:
 
 def vein_to_vein_days(shelf: Shelf) -> dict[str, float]:
     """Batch number -> days from collection to administration, where both are recorded."""
-    collected = {kept.fact.order: kept.entry.happened_at for kept in shelf.facts(MaterialCollected)}
+    orders = (order(shelf.stream(stream)) for stream in shelf.streams("order/"))
     return {
-        kept.fact.batch: hours_between(collected[kept.fact.order], kept.entry.happened_at) / 24
-        for kept in shelf.facts(ProductAdministered)
-        if kept.fact.order in collected
+        each.administered.batch: days
+        for each in orders
+        if each is not None and each.administered is not None
+        if (days := timeline(each, None).vein_to_vein) is not None
     }
 
 

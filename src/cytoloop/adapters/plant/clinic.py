@@ -7,7 +7,7 @@ here it is about one in six. That more memory-type cells go with better response
 Nothing here may be read as a prediction.
 """
 
-from math import exp, log
+from math import log
 from typing import Literal
 
 from numpy.random import Generator
@@ -29,9 +29,3 @@ def outcome(rng: Generator, *, dose: float, memory_fraction: float, burden: floa
     severity = float(rng.logistic()) + 0.35 * log(max(dose, 0.01) / 2.0) + 0.6 * burden
     grade = sum(severity > limit for limit in (-0.9, 0.4, 1.7, 3.4))
     return response, grade
-
-
-def chance_of_complete(dose: float, memory_fraction: float) -> float:
-    """Probability of a complete response at average burden, by the same form."""
-    relative = log(max(dose, 0.01) / 2.0)
-    return 1.0 / (1.0 + exp(-(0.3 + 0.9 * relative / (1.0 + abs(relative)) + 3.0 * (memory_fraction - 0.35))))
