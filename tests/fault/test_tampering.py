@@ -60,6 +60,7 @@ CASES: list[tuple[str, Tamper, str]] = [
     ("a removed end", lambda c: c.execute("DELETE FROM entry WHERE sequence = 9"), "entry 9 is missing"),
     ("a changed column", lambda c: c.execute("UPDATE entry SET name='x/1' WHERE sequence = 4"), "entry 4 does not fit"),
     ("a changed tree head", lambda c: c.execute("UPDATE tree_head SET root = x'00' WHERE size = 5"), "entry 4 "),
+    ("every tree head removed", lambda c: c.execute("DELETE FROM tree_head"), "entry 0 does not fit: no tree head"),
     ("a removed tree head", lambda c: c.execute("DELETE FROM tree_head WHERE size = 10"), "entry 9 does not fit"),
 ]  # fmt: skip
 
@@ -72,6 +73,20 @@ def test_tampering_is_found_and_named(path: Path, change: Tamper, said: str) -> 
         verify(store)
     store.close()
     assert said in str(found.value)
+
+
+def test_a_record_that_grows_while_it_is_verified_still_verifies(path: Path, start: Instant) -> None:
+    reader, writer = open_store(path, read_only=True), open_store(path)
+    ledger = Ledger(writer, SimulatedClock(start))
+
+    def append_more(done: int) -> None:
+        fact = StudyFiled(receipt=f"more-{done}", protocol_version="1")
+        ledger.append("study/C", [Draft(fact=fact, actor="person:lin", happened_at=start)], expected=done - 1)
+
+    assert verify(reader, append_more).entries == 10
+    assert verify(reader).entries == 20
+    reader.close()
+    writer.close()
 
 
 def test_an_untouched_record_verifies(path: Path) -> None:
