@@ -28,3 +28,10 @@ class TestSqliteStore(StoreContract):
         yield make
         for store in opened:
             store.close()
+
+    def test_is_durable_at_every_append(self, make_store: MakeStore) -> None:
+        store = make_store()
+        assert isinstance(store, SqliteStore)
+        (synchronous,) = store._connection.execute("PRAGMA synchronous").fetchone()
+        (journal,) = store._connection.execute("PRAGMA journal_mode").fetchone()
+        assert (synchronous, journal) == (2, "wal"), "FULL and WAL, or a power cut may take what was acknowledged"

@@ -128,9 +128,9 @@ class Learner:
             declined = ProposalDeclined(proposal=draft.proposal, reason=answer.reason)
             self.registrar.say(stream, declined, actor=LEARNING)
             return
-        await self._decide(draft, found, master, stream)
+        await self._decide(draft, master, stream)
 
-    async def _decide(self, draft: ProposalDrafted, found: Proposal, master: MasterRecipe, stream: str) -> None:
+    async def _decide(self, draft: ProposalDrafted, master: MasterRecipe, stream: str) -> None:
         """The principal investigator answers the question of Decree 818 Art. 18 and signs; then the recipe changes."""
         version = draft.from_version + 1
         shown: dict[str, JSON] = {

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -10,6 +11,7 @@ from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.app.bootstrap import readable_record, readable_store, writable_record
 from cytoloop.app.demo import START, Demonstration, demonstrate, drawn_patients
 from cytoloop.app.packs import read_pack
+from cytoloop.app.steering import Steering
 from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf
@@ -20,6 +22,7 @@ from cytoloop.core.facts.compliance import FindingRecorded, GateJudged
 from cytoloop.core.facts.feedback import ChangeSigned, ForecastMade, ProposalDrafted, TwinFitted, TwinReleased
 from cytoloop.core.facts.production import RecipeApproved, SetPointMoved
 from cytoloop.core.rule import Verdict
+from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 from cytoloop.quality.release import review
 from cytoloop.record.verify import verify
@@ -133,6 +136,42 @@ def test_every_move_is_one_parameter_inside_its_range_that_the_gate_let_through(
             assert entries[move.triggered_by].entry.name == "result-recorded/1"
         assert len({told.fact.parameter for told in batch.moves}) <= 1
     assert moved > 0, "the closed loop of this seed moved nothing: choose another seed for this test"
+
+
+def before_first_move(shelf: Shelf) -> tuple[Batch, int]:
+    """A batch of the closed loop as it stood when it was first moved, without the forecast and the move."""
+    for batch in line(shelf, "closed_loop"):
+        if batch.moves:
+            entries = shelf.stream(f"batch/{batch.number}")
+            forecast = max(told.position for told in batch.forecasts if told.position < batch.moves[0].position)
+            return fold(entries[:forecast], batch.master), forecast
+    raise AssertionError("the closed loop of this seed moved nothing: choose another seed for this test")
+
+
+@pytest.mark.parametrize(
+    ("released", "scope", "row"),
+    [(True, "ranges", 9), (False, "ranges", 6), (True, "targets", 4)],
+    ids=["let through", "a model that was not released", "a protocol that fixes the targets"],
+)
+def test_nothing_is_moved_that_the_gate_does_not_let_through(
+    shelf: Shelf, released: bool, scope: Literal["ranges", "targets"], row: int
+) -> None:
+    batch, place = before_first_move(shelf)
+    made = shelf.stream(f"batch/{batch.number}")[place]
+    assert isinstance(made.fact, ForecastMade)
+    fitted = next(kept for kept in shelf.facts(TwinFitted) if made.fact.twin.endswith(kept.fact.sha256))
+    twin = Twin.from_data(dict(read_pack("car_t_cd19").twin)).with_figures(
+        fitted.fact.population, version=fitted.fact.version, batches=fitted.fact.batches
+    )
+    assert twin.sha256 == fitted.fact.sha256, "the twin cannot be made again from what the record keeps of it"
+    steering = Steering(
+        twin=twin, released_at=fitted.entry.happened_at if released else None, decree_818=True, filed_scope=scope,
+        seed=SEED,
+    )  # fmt: skip
+    facts = [draft.fact for draft in steering.observe(batch, made.entry.happened_at)]
+    verdicts = [fact for fact in facts if isinstance(fact, GateJudged)]
+    assert [fact.row for fact in verdicts] == [row]
+    assert any(isinstance(fact, SetPointMoved) for fact in facts) is (row == 9)
 
 
 def test_a_batch_is_steered_only_by_a_twin_that_was_released_before_it_began(shelf: Shelf) -> None:
