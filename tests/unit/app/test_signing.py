@@ -146,7 +146,8 @@ async def test_a_proposal_changes_nothing_unless_it_is_signed(
     if isinstance(entries[-1].fact, RecipeApproved):
         approved = from_content(entries[-1].fact.content).recipe
         moved = approved.parameters()["transduction.moi"]
-        assert (approved.version, moved.target, moved.nor) == (2, 3.5, pytest.approx((3.2, 3.8)))
+        assert (approved.version, moved.target) == (2, 3.5)
+        assert moved.nor == pytest.approx((3.2, 3.8))
 
 
 async def test_a_change_is_not_signed_by_a_role_that_may_not(master: MasterRecipe, registrar: Registrar) -> None:
