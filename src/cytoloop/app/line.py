@@ -118,7 +118,7 @@ class Line:
     async def _carry(self, batch: Batch) -> Batch:
         observers: tuple[Observer, ...] = (inspect,)
         if self.twin is not None:
-            observers = (inspect, self._steering(self.twin).observe)
+            observers = (inspect, self._steering(self.twin, batch.created.recipe_version).observe)
         runner = Runner(
             ledger=self.site.registrar.ledger, door=self.site.door, clock=self.site.clock, observers=observers
         )
@@ -151,14 +151,16 @@ class Line:
             batch = apply(batch, recorded)
         return batch
 
-    def _steering(self, twin: ReleasedTwin) -> Steering:
+    def _steering(self, twin: ReleasedTwin, version: int) -> Steering:
+        """What a batch of recipe `version` is steered by; only batches of that version tell whether a target creeps."""
+        like = [batch for batch in self.ended if batch.created.recipe_version == version]
         study = self.clinic.view
         return Steering(
             twin=twin.twin,
             released_at=twin.at,
             decree_818=study.pathway == "newtech",
             filed_scope=study.filed_scope,
-            recent={name: tuple(batch.parameters[name] for batch in self.ended) for name in LEVERS},
+            recent={name: tuple(batch.parameters[name] for batch in like) for name in LEVERS},
             seed=self.seed,
         )
 
