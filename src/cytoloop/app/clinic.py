@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal
 
 from cytoloop.app.registrar import Registrar
 from cytoloop.clinic.order import coi_number
-from cytoloop.clinic.study import study
+from cytoloop.clinic.study import Study, study
 from cytoloop.compliance.cn_sc818 import DISCLOSURES, Act, before_operation, retention
 from cytoloop.compliance.view import StudyView, study_view, subject_view
 from cytoloop.core.errors import RefusedError
@@ -26,6 +27,8 @@ from cytoloop.core.rule import Finding
 from cytoloop.core.time import Instant, after
 
 CLINIC = "person:pi.wang"
+REVIEWS: tuple[tuple[int, Literal["academic", "ethics"]], ...] = ((7, "academic"), (3, "ethics"))
+"""Days that each committee of the demonstration takes, one after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,30 +46,35 @@ class Clinic:
         """The study as the law looks at it now."""
         return study_view(self.study, self.registrar.ledger.stream(f"study/{self.study}"))
 
+    @property
+    def known(self) -> Study:
+        """The study as it stands now; RefusedError before it is registered."""
+        found = study(self.registrar.ledger.stream(f"study/{self.study}"))
+        if found is None:
+            raise RefusedError(f"study {self.study} is not registered; register it first")
+        return found
+
     async def open(self, registered: StudyRegistered) -> None:
         """Register the study, have both committees review it, and file it in time."""
         clock, stream = self.registrar.clock, f"study/{self.study}"
         self.registrar.say(stream, registered, actor=CLINIC)
-        for days, kind, board in ((7, "academic", "academic committee"), (3, "ethics", "ethics committee")):
+        for days, kind in REVIEWS:
             await clock.until(after(clock.now(), 24.0 * days))
             review = ReviewDecided(
-                review="academic" if kind == "academic" else "ethics",
-                board=board,
-                protocol_version=self.protocol,
-                result="pass",
+                review=kind, board=f"{kind} committee", protocol_version=self.protocol, result="pass"
             )
-            self.registrar.say(stream, review, actor=f"person:{board.replace(' ', '-')}")
+            self.registrar.say(stream, review, actor=f"person:{kind}-committee")
         await clock.until(after(clock.now(), 48.0))
         filed = StudyFiled(receipt=f"NHC-{self.study}", protocol_version=self.protocol)
         self.registrar.say(stream, filed, actor=CLINIC)
 
-    def enroll(self, subject: SubjectEnrolled, signer: str = "subject") -> None:
+    def enroll(self, subject: SubjectEnrolled, signer: Literal["subject", "guardian"] = "subject") -> None:
         """Take a subject in and keep the written consent."""
         form = sha256(self.consent_form.encode()).hexdigest()
         consent = ConsentSigned(
             study=self.study,
             protocol_version=self.protocol,
-            signer_role="guardian" if signer == "guardian" else "subject",
+            signer_role=signer,
             form_sha256=form,
             disclosures=DISCLOSURES,
         )
@@ -74,16 +82,15 @@ class Clinic:
 
     def order(self, placed: OrderPlaced) -> None:
         """Place an order; RefusedError when the study is not open for one."""
-        known = study(self.registrar.ledger.stream(f"study/{self.study}"))
-        if known is None or not known.open:
-            raise RefusedError(f"order {placed.order} cannot be placed: study {self.study} is not open")
+        if not self.known.open:
+            raise RefusedError(f"order {placed.order} cannot be placed: study {self.study} has ended")
         self.registrar.say(f"order/{placed.order}", placed, actor=CLINIC)
 
     def collect(self, placed: OrderPlaced, serial: int) -> MaterialCollected:
         """Take starting material from the subject, if no rule of law stands against it."""
         self.gate(placed, f"collection for order {placed.order}")
         coi = coi_number("DEMO", self.registrar.clock.now().year, serial)
-        collected = MaterialCollected(order=placed.order, coi=coi, collection_site=self.view.study)
+        collected = MaterialCollected(order=placed.order, coi=coi, collection_site=self.known.registered.site)
         self.registrar.say(f"order/{placed.order}", collected, actor=CLINIC)
         return collected
 
@@ -110,7 +117,7 @@ class Clinic:
         self._keep(stream, (retention(self.view),), "end of the study")
 
     def removal(self, at: Instant) -> Finding:
-        """Whether the study's records might be removed at `at`: nothing removes them without asking this."""
+        """Whether the study's records might be removed at `at`. No command removes any; one that comes asks this."""
         return retention(self.view, at)
 
     def _keep(self, stream: str, findings: Iterable[Finding], act: str) -> None:

@@ -8,16 +8,13 @@ from typing import Literal
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.signature import Signature
 
-Act = Literal["operate", "release-model", "decide-deviation", "dispose", "approve-recipe", "sign-change", "treat"]
+Act = Literal["release-model", "dispose", "approve-recipe", "sign-change"]
 
 MAY: dict[Act, frozenset[str]] = {
-    "operate": frozenset({"operator"}),
     "release-model": frozenset({"qa"}),
-    "decide-deviation": frozenset({"qa"}),
     "dispose": frozenset({"qualified_person"}),
     "approve-recipe": frozenset({"qualified_person"}),
     "sign-change": frozenset({"principal_investigator", "qualified_person"}),
-    "treat": frozenset({"principal_investigator", "clinician"}),
 }
 """Act -> roles that may."""
 

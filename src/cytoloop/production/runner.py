@@ -6,7 +6,7 @@ deviation empties the list of next steps, so holding needs no special case. The 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cytoloop.core.batch import Batch, StepRecord, apply
 from cytoloop.core.entry import Draft
@@ -108,6 +108,18 @@ def _ask_for_decision(batch: Batch, now: Instant) -> Advance:
     return Advance(drafts=(_draft(intent(step, attempt, command), now),), command=command)
 
 
+def _what_happened(batch: Batch, step: StepRecord) -> Command:
+    """Ask the operator about a step that the equipment cannot tell of."""
+    what = f"{step.step} of {batch.number} was commanded to {step.target} and nobody knows whether it was done"
+    shown = digest({"batch": batch.number, "step": step.step, "key": step.key, "what": what})
+    return Command(
+        key=f"{step.key}/what-happened",
+        target="person:operator",
+        verb="decide",
+        arguments={"what": what, "options": ["done", "not-done"], "digest": shown, "meaning": "verified"},
+    )
+
+
 def intent(step: str, attempt: int, command: Command) -> StepStarted:
     """The fact that stands before a command is sent."""
     return StepStarted(
@@ -175,7 +187,8 @@ class Runner:
             except UnreachableError:
                 continue
             return self._append(batch, self._recalled(batch, step, outcome))
-        return self._append(batch, settle_doubt(step, await self._ask_what_happened(batch, step)))
+        asked = _what_happened(batch, step)
+        return self._append(batch, settle_doubt(step, asked, await self.door.perform(asked)))
 
     def _recalled(self, batch: Batch, step: StepRecord, outcome: Outcome | None) -> Sequence[Draft]:
         if outcome is not None:
@@ -183,18 +196,6 @@ class Runner:
         reason = "the equipment has never seen the command"
         never = StepResolved(step=step.step, attempt=step.attempt, resolution="never-arrived", reason=reason)
         return [_draft(never, self.clock.now())]
-
-    async def _ask_what_happened(self, batch: Batch, step: StepRecord) -> Outcome:
-        what = f"{step.step} of {batch.number} was commanded to {step.target} and nobody knows whether it was done"
-        shown = digest({"batch": batch.number, "step": step.step, "key": step.key, "what": what})
-        command = Command(
-            key=f"{step.key}/what-happened",
-            target="person:operator",
-            verb="decide",
-            arguments={"what": what, "options": ["done", "not-done"], "digest": shown, "meaning": "verified"},
-        )
-        outcome = await self.door.perform(command)
-        return replace(outcome, values={**outcome.values, "digest": shown})
 
     def _doubt(self, batch: Batch, step: StepRecord) -> Batch:
         doubt = StepInDoubt(step=step.step, attempt=step.attempt, key=step.key)

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.batch import Batch, StepRecord
 from cytoloop.core.entry import Draft, Fact
-from cytoloop.core.equipment import Outcome
+from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.production import BatchAborted, StepCompleted, StepFailed, StepResolved
 from cytoloop.core.facts.quality import Decision, DeviationClosed
@@ -40,7 +40,7 @@ def settle_decision(batch: Batch, step: StepRecord, outcome: Outcome, *, recover
     """The drafts that a person's decision on a deviation leaves; RefusedError when it is not signed as shown."""
     deviation = step.step.removeprefix(DECISION)
     decision, reason = _decision(deviation, outcome.values.get("decision")), str(outcome.values.get("reason") or "")
-    signature = read_signature(outcome.values, str(step.arguments["digest"]))
+    signature = _signed_by(step.target, outcome, str(step.arguments["digest"]))
     facts: list[Fact] = [
         StepCompleted(step=step.step, attempt=step.attempt, values={"decision": decision}, recovered=recovered),
         DeviationClosed(deviation=deviation, decision=decision, reason=reason, signature=signature),
@@ -50,9 +50,9 @@ def settle_decision(batch: Batch, step: StepRecord, outcome: Outcome, *, recover
     return _drafts(tuple(facts), f"person:{signature.signer}", outcome.at)
 
 
-def settle_doubt(step: StepRecord, outcome: Outcome) -> list[Draft]:
-    """The draft that a person's word on a step in doubt leaves."""
-    signature = read_signature(outcome.values, str(outcome.values.get("digest") or ""))
+def settle_doubt(step: StepRecord, asked: Command, outcome: Outcome) -> list[Draft]:
+    """The draft that a person's word on a step in doubt leaves; `asked` is what they were shown."""
+    signature = _signed_by(asked.target, outcome, str(asked.arguments["digest"]))
     done = outcome.values.get("decision") == "done"
     fact = StepResolved(
         step=step.step,
@@ -70,8 +70,16 @@ def read_signature(values: Mapping[str, JSON], digest: str) -> Signature:
         signature = _SIGNATURE.validate_python(values.get("signature"))
     except ValidationError as error:
         raise RefusedError("a decision came back without a signature; ask the person to sign") from error
-    if digest and signature.digest != digest:
+    if signature.digest != digest:
         raise RefusedError(f"{signature.signer} signed something else than what was shown; show it again")
+    return signature
+
+
+def _signed_by(target: str, outcome: Outcome, digest: str) -> Signature:
+    """The signature over `digest`; RefusedError unless made in the role that was asked, `target` ("person:<role>")."""
+    signature = read_signature(outcome.values, digest)
+    if target != f"person:{signature.role}":
+        raise RefusedError(f"{signature.signer} signed as {signature.role}, and {target} was asked; ask them")
     return signature
 
 

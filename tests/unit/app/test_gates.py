@@ -55,7 +55,17 @@ async def ready(made: Clinic, clock: SimulatedClock) -> None:
 async def test_collection_goes_on_when_reviews_filing_and_consent_stand() -> None:
     made, clock = clinic()
     await ready(made, clock)
-    assert made.collect(ORDER, 1).coi.startswith("DEMO26")
+    collected = made.collect(ORDER, 1)
+    assert collected.coi.startswith("DEMO26")
+    assert collected.collection_site == "site"
+
+
+async def test_no_order_is_placed_in_a_study_that_has_ended() -> None:
+    made, _ = clinic()
+    made.order(ORDER)
+    made.end("tested")
+    with pytest.raises(RefusedError, match="study ST has ended"):
+        made.order(ORDER)
 
 
 async def test_one_missing_review_stops_the_collection_and_the_finding_is_kept() -> None:

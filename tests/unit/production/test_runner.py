@@ -172,6 +172,18 @@ async def test_a_decision_that_signs_something_else_is_refused(master: MasterRec
     assert world.batch().open_deviations
 
 
+async def test_a_decision_signed_in_another_role_is_refused(master: MasterRecipe, start: Instant) -> None:
+    world = World(master, start)
+    world.door.answers[SCAN] = lambda _: {"code": "COI-OTHER"}
+    world.door.answers["B-1/deviation/B-1-D0002#1"] = lambda command: {
+        "decision": "continue",
+        "signature": {**signed(command, "reviewed", world.clock), "role": "operator"},
+    }
+    with pytest.raises(RefusedError, match="signed as operator, and person:qa was asked"):
+        await world.carry()
+    assert world.batch().open_deviations
+
+
 class CrashedError(Exception):
     """The process died here."""
 
