@@ -78,6 +78,7 @@ class Steering:
             levers=levers,
             moved=[Moved(parameter=m.fact.parameter, at=hours_between(began, m.happened_at)) for m in batch.moves],
             readings_good=readings_good(batch),
+            donor=expected.donor,
             generator=generator,
         )
         if decision.move is not None:

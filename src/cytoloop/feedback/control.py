@@ -114,15 +114,17 @@ class Controller:
         levers: Mapping[str, Lever],
         moved: Sequence[Moved] = (),
         readings_good: bool = True,
+        donor: Donor | None = None,
         generator: np.random.Generator,
     ) -> Decision:
         """The decision at hour `at`. `duration` is expansion.culture_duration in force, `levers` are the parameters
-        that the recipe gives a right to move, with their values in force."""
+        that the recipe gives a right to move, with their values in force. `donor`: as a forecast at the same hour
+        found it; left out, it is fitted here."""
         known = history.seen_until(at)
         barred = self._barred(known, at, duration, moved, readings_good=readings_good)
         if barred is not None:
             return Decision(move=None, why=barred)
-        donor = fit_donor(self.twin, known)
+        donor = donor or fit_donor(self.twin, known)
         if donor.misfit > TRUSTED_MISFIT:
             return Decision(move=None, why=_NOT_TRUSTED)
         outlook = _outlook(self, known, donor, at=at, duration=duration, levers=levers, generator=generator)
