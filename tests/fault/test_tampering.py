@@ -118,6 +118,27 @@ def test_a_full_disk_keeps_nothing_of_the_append_and_the_record_verifies(path: P
     store.close()
 
 
+def test_a_record_that_could_not_be_made_whole_is_not_there(
+    tmp_path: Path, start: Instant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "record.db"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", stopped)
+        with pytest.raises(StoreError, match="No space left on device"):
+            open_store(path, create=True)
+    with pytest.raises(UserError, match="there is no record at"):
+        open_store(path, read_only=True)
+    store = open_store(path, create=True)
+    fact = StudyFiled(receipt="R", protocol_version="1")
+    draft = Draft(fact=fact, actor="person:lin", happened_at=start)
+    Ledger(store, SimulatedClock(start)).append("study/A", [draft], expected=0)
+    assert verify(store).entries == 1
+    store.close()
+
+
 def test_a_foreign_file_and_a_later_format_are_named(tmp_path: Path) -> None:
     foreign = tmp_path / "notes.txt"
     foreign.write_text("not a record at all, but long enough to be read as one" * 20)

@@ -131,27 +131,34 @@ def open_store(path: Path, *, create: bool = False, read_only: bool = False) -> 
     """
     if not path.exists() and not create:
         raise UserError(f"there is no record at {path}; name a folder that `cytoloop demo --data` made")
-    mode = "ro" if read_only else "rwc"
     try:
+        if not path.exists():
+            _make(path)
+        mode = "ro" if read_only else "rw"
         connection = sqlite3.connect(
             f"file:{path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=10.0
         )
-        return SqliteStore(_prepared(connection, path, read_only=read_only), path)
+        return SqliteStore(_prepared(connection, path), path)
+    except (sqlite3.OperationalError, OSError) as error:
+        raise StoreError(f"the record at {path} cannot be opened ({error}); check the folder and the disk") from error
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError):
-            raise StoreError(
-                f"the record at {path} cannot be opened ({error}); check the folder and the disk"
-            ) from error
         raise UserError(f"{path} is not a record of Cytoloop ({error}); name another folder") from error
 
 
-def _prepared(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> sqlite3.Connection:
-    (found,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if found == 0 and tables == 0 and not read_only:
+def _make(path: Path) -> None:
+    """An empty record at `path`. It is made beside and then takes its name: nobody ever sees a half-made one."""
+    beside = path.with_suffix(".new")
+    for left_over in path.parent.glob(f"{beside.name}*"):
+        left_over.unlink()
+    with closing(sqlite3.connect(beside, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;")
-    elif found != FORMAT:
+    beside.replace(path)
+
+
+def _prepared(connection: sqlite3.Connection, path: Path) -> sqlite3.Connection:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found != FORMAT:
         connection.close()
         raise UserError(
             f"{path} has format {found} and this version reads format {FORMAT}; use the version that wrote it, "
