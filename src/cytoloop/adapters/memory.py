@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from cytoloop.core.errors import ConflictError
-from cytoloop.core.store import Row, TreeHead
+from cytoloop.core.store import Attestation, Row, TreeHead
 
 
 class MemoryStore:
@@ -12,6 +12,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._rows: list[Row] = []
         self._heads: list[TreeHead] = []
+        self._attestations: list[Attestation] = []
 
     def append(self, rows: Sequence[Row], head: TreeHead) -> None:
         kept = list(self._rows)
@@ -40,6 +41,13 @@ class MemoryStore:
 
     def leaf_hashes(self) -> Iterator[bytes]:
         return (row.leaf_hash for row in list(self._rows))
+
+    def attest(self, attestation: Attestation) -> None:
+        if attestation not in self._attestations:
+            self._attestations.append(attestation)
+
+    def attestations(self) -> Iterator[Attestation]:
+        return iter(list(self._attestations))
 
     def close(self) -> None:
         """Nothing to let go of."""

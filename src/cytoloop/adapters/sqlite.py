@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 from cytoloop.core.errors import ConflictError, FindingError, StoreError, UserError
-from cytoloop.core.store import Row, TreeHead
+from cytoloop.core.store import Attestation, Row, TreeHead
 
-FORMAT = 1
+FORMAT = 2
 """Number of the file's format, kept in `PRAGMA user_version`."""
 
 SCHEMA = """
@@ -26,6 +26,13 @@ CREATE TABLE entry (
   UNIQUE (stream, position)
 ) STRICT;
 CREATE TABLE tree_head (size INTEGER PRIMARY KEY, root BLOB NOT NULL) STRICT;
+CREATE TABLE attestation (
+  number INTEGER PRIMARY KEY,
+  size   INTEGER NOT NULL,
+  kind   TEXT NOT NULL,
+  body   BLOB NOT NULL,
+  UNIQUE (size, kind, body)
+) STRICT;
 CREATE TRIGGER entry_is_final BEFORE UPDATE ON entry
   BEGIN SELECT RAISE(ABORT, 'an entry is never changed'); END;
 CREATE TRIGGER entry_is_kept BEFORE DELETE ON entry
@@ -34,6 +41,10 @@ CREATE TRIGGER tree_head_is_final BEFORE UPDATE ON tree_head
   BEGIN SELECT RAISE(ABORT, 'a tree head is never changed'); END;
 CREATE TRIGGER tree_head_is_kept BEFORE DELETE ON tree_head
   BEGIN SELECT RAISE(ABORT, 'a tree head is never removed'); END;
+CREATE TRIGGER attestation_is_final BEFORE UPDATE ON attestation
+  BEGIN SELECT RAISE(ABORT, 'an attestation is never changed'); END;
+CREATE TRIGGER attestation_is_kept BEFORE DELETE ON attestation
+  BEGIN SELECT RAISE(ABORT, 'an attestation is never removed'); END;
 """
 
 _COLUMNS = "sequence, stream, position, name, body, leaf_hash"
@@ -85,6 +96,20 @@ class SqliteStore:
     def leaf_hashes(self) -> Iterator[bytes]:
         for (leaf,) in self._connection.execute("SELECT leaf_hash FROM entry ORDER BY sequence"):
             yield leaf
+
+    def attest(self, attestation: Attestation) -> None:
+        values = (attestation.size, attestation.kind, attestation.body)
+        try:
+            self._connection.execute("INSERT OR IGNORE INTO attestation (size, kind, body) VALUES (?, ?, ?)", values)
+        except sqlite3.Error as error:
+            raise StoreError(
+                f"the {attestation.kind} could not be kept in {self._path} ({error}); nothing of it was kept; "
+                "free space or mend the disk and try again"
+            ) from error
+
+    def attestations(self) -> Iterator[Attestation]:
+        for size, kind, body in self._connection.execute("SELECT size, kind, body FROM attestation ORDER BY number"):
+            yield Attestation(size, kind, body)
 
     def close(self) -> None:
         self._connection.close()

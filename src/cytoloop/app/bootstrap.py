@@ -60,6 +60,20 @@ def writable_record(folder: Path, clock: Clock) -> Iterator[Ledger]:
 
 
 @contextmanager
+def acting_record(folder: Path, clock: Clock | None = None) -> Iterator[Ledger]:
+    """The record of `folder` for single acts of people (sign in, review, export), also while a line writes it.
+
+    The store orders the appends of several processes; only a line that runs batches holds the folder for itself.
+    UserError when there is no record.
+    """
+    store = open_store(folder / RECORD)
+    try:
+        yield Ledger(store, clock or ScaledClock())
+    finally:
+        store.close()
+
+
+@contextmanager
 def readable_store(folder: Path) -> Iterator[SqliteStore]:
     """The store of `folder` for reading, also while another process writes; UserError when there is none."""
     store = open_store(folder / RECORD, read_only=True)

@@ -6,7 +6,7 @@ happen at all; a row is never changed or removed; called twice with the same row
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,21 @@ class TreeHead:
 
     size: int
     root: bytes
+
+
+AttestationKind = Literal["checkpoint", "cosignature", "time-stamp"]
+"""checkpoint   signed note over the tree head, by the record's own key (C2SP tlog-checkpoint)
+cosignature  one signature line of a witness under that note (C2SP tlog-cosignature)
+time-stamp   RFC 3161 token over the checkpoint's note, or over the time-stamp before it when it is stamped again"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """What somebody attests of the tree over the first `size` entries. Kept beside the entries, never changed."""
+
+    size: int
+    kind: AttestationKind
+    body: bytes
 
 
 class Store(Protocol):
@@ -64,6 +79,14 @@ class Store(Protocol):
 
     def leaf_hashes(self) -> Iterator[bytes]:
         """Leaf hashes in order of sequence."""
+        ...
+
+    def attest(self, attestation: Attestation) -> None:
+        """Keep `attestation`, durably; keeping the same one twice keeps it once. StoreError when it cannot write."""
+        ...
+
+    def attestations(self) -> Iterator[Attestation]:
+        """Every attestation, in the order they were kept."""
         ...
 
     def close(self) -> None:

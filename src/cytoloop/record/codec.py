@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.entry import Entry, Fact, Recorded
 from cytoloop.core.errors import FindingError
-from cytoloop.core.facts import clinic, compliance, feedback, production, quality
+from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality
+from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
 
 ALL_FACTS: tuple[type[Fact], ...] = (
@@ -21,6 +22,8 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *quality.FACTS,
     *compliance.FACTS,
     *feedback.FACTS,
+    *people.FACTS,
+    *record_facts.FACTS,
 )
 """Every fact of the house."""
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from cytoloop.core.errors import ConflictError
-from cytoloop.core.store import Row, Store, TreeHead
+from cytoloop.core.store import Attestation, Row, Store, TreeHead
 from cytoloop.record.merkle import Tree, leaf_hash
 
 MakeStore = Callable[[], Store]
@@ -70,6 +70,13 @@ class StoreContract:
         store.append(rows[:1], head_over(*rows[:1]))
         store.append(rows[1:], head_over(*rows))
         assert list(store.heads()) == [head_over(*rows[:1]), head_over(*rows)]
+
+    def test_keeps_attestations_once_and_in_order(self, make_store: MakeStore) -> None:
+        store = make_store()
+        first, second = Attestation(2, "checkpoint", b"note"), Attestation(1, "time-stamp", b"\x00token")
+        for each in (first, second, first):
+            store.attest(each)
+        assert list(store.attestations()) == [first, second]
 
     def test_may_be_closed_twice(self, make_store: MakeStore) -> None:
         store = make_store()

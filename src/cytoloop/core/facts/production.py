@@ -133,6 +133,21 @@ class SetPointMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValueCorrected:
+    """A person corrected a value that somebody typed wrong. The old one stays where it stands."""
+
+    NAME: ClassVar[str] = "value-corrected/1"
+    corrects: int
+    """Position, in this stream, of the entry that holds the wrong value."""
+    field: str
+    """Name of the value in that entry's `values`."""
+    old: JSON
+    new: JSON
+    reason: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFinished:
     """Every step of the recipe is done."""
 
@@ -150,5 +165,5 @@ class BatchAborted:
 
 FACTS = (
     RecipeApproved, BatchCreated, StepStarted, StepCompleted, StepFailed, StepInDoubt, StepResolved,
-    ReadingsRecorded, SetPointMoved, BatchFinished, BatchAborted,
+    ReadingsRecorded, SetPointMoved, ValueCorrected, BatchFinished, BatchAborted,
 )  # fmt: skip

@@ -61,4 +61,16 @@ class DispositionSigned:
     signature: Signature
 
 
-FACTS = (ResultRecorded, DeviationOpened, DeviationClosed, DispositionSigned)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordReviewed:
+    """Somebody who did not act in the batch read its record and its audit trail, and signed what was shown."""
+
+    NAME: ClassVar[str] = "record-reviewed/1"
+    batch: str
+    position: int
+    """Length of the batch's stream that was reviewed; a later entry asks for a new review."""
+    remarks: str
+    signature: Signature
+
+
+FACTS = (ResultRecorded, DeviationOpened, DeviationClosed, DispositionSigned, RecordReviewed)
