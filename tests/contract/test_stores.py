@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.contract.postgres_server import PostgresServer
 
 from cytoloop.adapters.memory import MemoryStore
+from cytoloop.adapters.postgres import PostgresStore
+from cytoloop.adapters.postgres import open_store as open_postgres
 from cytoloop.adapters.sqlite import SqliteStore, open_store
-from cytoloop.testing.store_contract import MakeStore, StoreContract
+from cytoloop.testing.store_contract import DurableStoreContract, MakeStore, StoreContract
 
 
 class TestMemoryStore(StoreContract):
@@ -16,7 +19,7 @@ class TestMemoryStore(StoreContract):
         return MemoryStore
 
 
-class TestSqliteStore(StoreContract):
+class TestSqliteStore(StoreContract, DurableStoreContract):
     @pytest.fixture
     def make_store(self, tmp_path: Path) -> Iterator[MakeStore]:
         opened: list[SqliteStore] = []
@@ -35,3 +38,17 @@ class TestSqliteStore(StoreContract):
         (synchronous,) = store._connection.execute("PRAGMA synchronous").fetchone()
         (journal,) = store._connection.execute("PRAGMA journal_mode").fetchone()
         assert (synchronous, journal) == (2, "wal"), "FULL and WAL, or a power cut may take what was acknowledged"
+
+
+class TestPostgresStore(StoreContract, DurableStoreContract):
+    @pytest.fixture
+    def make_store(self, postgres: PostgresServer) -> Iterator[MakeStore]:
+        opened, url = list[PostgresStore](), postgres.fresh()
+
+        def make() -> PostgresStore:
+            opened.append(open_postgres(url, create=True))
+            return opened[-1]
+
+        yield make
+        for store in opened:
+            store.close()

@@ -6,12 +6,11 @@ happen at all; a row is never changed or removed; called twice with the same row
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One entry as stored."""
+class Row(NamedTuple):
+    """One entry as stored. A tuple: a record of a million entries is read in a second or two."""
 
     sequence: int
     stream: str
@@ -23,12 +22,19 @@ class Row:
     """RFC 6962 leaf hash of `body`, 32 bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class TreeHead:
+class TreeHead(NamedTuple):
     """Merkle tree head over the first `size` entries (RFC 6962 §2.1)."""
 
     size: int
     root: bytes
+
+
+class Place(NamedTuple):
+    """Where a row stands, without its body."""
+
+    stream: str
+    position: int
+    leaf_hash: bytes
 
 
 AttestationKind = Literal["checkpoint", "cosignature", "time-stamp"]
@@ -67,6 +73,21 @@ class Store(Protocol):
 
     def streams(self, prefix: str = "") -> list[str]:
         """Names of the streams that begin with `prefix`, in order of their first entry."""
+        ...
+
+    def end(self, stream: str) -> int:
+        """Where the stream ends: the position that its next row takes; 0 when there is no such stream."""
+        ...
+
+    def places(self) -> Iterator[Place]:
+        """Where every row stands, in order of sequence, read from the rows themselves and not from an index."""
+        ...
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong with the store itself (a damaged page, an index that misses a row); nothing when it is sound.
+
+        It may read the whole store. Whether the entries fit one another is for `record.verify`.
+        """
         ...
 
     def heads(self) -> Iterator[TreeHead]:

@@ -34,14 +34,15 @@ class Tree:
 
     def extend(self, leaves: Iterable[bytes]) -> "Tree":
         """The tree with all these leaf hashes added in order."""
-        edge, size = list(self.edge), self.size
-        for leaf in leaves:
-            node, level = leaf, size
+        edge, size, rest = list(self.edge), self.size, list(leaves)
+        while rest:
+            block = _block(size, len(rest))
+            node, level = _subtree(rest[:block]), size // block
             while level & 1:
-                node = node_hash(edge.pop(), node)
+                node = sha256(b"\x01" + edge.pop() + node).digest()
                 level >>= 1
             edge.append(node)
-            size += 1
+            size, rest = size + block, rest[block:]
         return Tree(size, tuple(edge))
 
     @property
@@ -51,5 +52,21 @@ class Tree:
             return EMPTY_ROOT
         *rest, node = self.edge
         for left in reversed(rest):
-            node = node_hash(left, node)
+            node = sha256(b"\x01" + left + node).digest()
         return node
+
+
+def _block(size: int, left: int) -> int:
+    """How many of `left` leaves after the first `size` make one full subtree."""
+    if left == 1:
+        return 1
+    largest = 1 << (left.bit_length() - 1)
+    return min(largest, size & -size) if size else largest
+
+
+def _subtree(nodes: list[bytes]) -> bytes:
+    """Root of a full subtree: its leaves are hashed in pairs, level by level."""
+    while len(nodes) > 1:
+        pairs = iter(nodes)
+        nodes = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=True)]
+    return nodes[0]
