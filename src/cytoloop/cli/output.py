@@ -9,6 +9,7 @@ from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cytoloop.adapters.files import keep
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, canonical
 
@@ -29,6 +30,16 @@ def write_json(value: JSON, path: Path) -> None:
         raise UserError(f"{path} cannot be written ({error.strerror}); name another file") from error
 
 
+def write_text(text: str, path: Path) -> None:
+    """A text into a file, whole or not at all; StoreError when it cannot be written."""
+    keep(path, text.encode(), mode=0o644)
+
+
+def plain(text: str) -> str:
+    """The text, with nothing in it that a console takes for markup."""
+    return text.replace("[", "\\[")
+
+
 def table(title: str | None, *columns: str) -> Table:
     """A table for people; columns that begin with ">" are numbers."""
     made = Table(title=title, title_justify="left", header_style="bold underline", box=None, padding=(0, 1, 0, 0))
@@ -36,6 +47,16 @@ def table(title: str | None, *columns: str) -> Table:
         justify: JustifyMethod = "right" if column.startswith(">") else "left"
         made.add_column(column.removeprefix(">"), justify=justify, overflow="fold", no_wrap=place == 0)
     return made
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file; UserError when it cannot be read or is not text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"the {what} {path} cannot be read ({error.strerror}); name another file") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a {what}: it is not text in UTF-8") from error
 
 
 @contextmanager

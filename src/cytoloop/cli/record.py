@@ -4,27 +4,89 @@ from pathlib import Path
 
 import typer
 
-from cytoloop.app.bootstrap import readable_record, readable_store
+from cytoloop.app.historian import TelemetryChecked, verify_telemetry_of
+from cytoloop.app.records import readable_record, readable_store
+from cytoloop.app.verifying import Checked, Noted, verify_record
+from cytoloop.cli.bundle import verify_bundle
 from cytoloop.cli.data import newest
-from cytoloop.cli.output import out, progress, say_json
-from cytoloop.record.verify import verify as verify_store
+from cytoloop.cli.output import out, progress, read_text, say_json
+from cytoloop.record.note import parse_key
 
 
 def verify(
-    folder: Path = typer.Argument(..., metavar="DIR", help="Data folder."),
+    folder: Path = typer.Argument(..., metavar="DIR", help="Data folder, or a bundle (a file)."),
     head: str | None = typer.Option(None, metavar="HEX", help="Tree head that was noted before; it must be the same."),
+    checkpoint: Path | None = typer.Option(
+        None, metavar="FILE", help="Checkpoint that was noted before; the record must begin with it."
+    ),
+    key: str | None = typer.Option(
+        None, metavar="VKEY", help="Verifier key that was handed over by another way; it must have signed."
+    ),
+    tsa_ca: Path | None = typer.Option(
+        None, metavar="PEM", help="Certificates of the time-stamping authority, for the time stamps of a bundle."
+    ),
+    processes: int = typer.Option(0, min=0, max=64, help="Processes that share the work; 0: as many as pay."),
     json: bool = typer.Option(False, "--json", help="Say it as JSON."),
 ) -> None:
-    """Recompute the record and name the first entry that does not fit (exit 1)."""
-    with readable_store(folder) as store, progress() as bars:
-        kept = store.head()
-        task = bars.add_task("verify", total=kept.size if kept else 0)
-        verified = verify_store(store, lambda done: bars.update(task, completed=done), expected_root=head)
-    root = verified.tree_head.root.hex()
+    """Recompute the record, or check a bundle, and name the first thing that does not fit (exit 1)."""
+    if folder.is_file():
+        verify_bundle(folder, key=key, checkpoint=checkpoint, authority=tsa_ca, json=json)
+        return
+    noted = Noted(
+        root=head,
+        checkpoint=read_text(checkpoint, "checkpoint") if checkpoint else None,
+        key=parse_key(key) if key else None,
+    )
+    with progress() as bars:
+        task = bars.add_task("verify", total=_size(folder))
+        checked = verify_record(folder, noted, lambda done: bars.update(task, completed=done), processes)
+        telemetry = verify_telemetry_of(folder)
     if json:
-        say_json({"entries": verified.entries, "tree_head": root, "verified": True})
-    else:
-        out.print(f"{verified.entries:,} entries fit; tree head {root}", highlight=False, soft_wrap=True)
+        say_json(
+            {
+                "entries": checked.head.size,
+                "tree_head": checked.head.root.hex(),
+                "checkpoints": checked.checkpoints,
+                "published": checked.published,
+                "witnesses": list(checked.witnesses),
+                "telemetry": {
+                    "segments": telemetry.segments,
+                    "readings": telemetry.readings,
+                    "unsealed": telemetry.unsealed,
+                },
+                "verified": True,
+            }
+        )
+        return
+    _say(checked)
+    _say_telemetry(telemetry)
+
+
+def _say(checked: Checked) -> None:
+    size, root = checked.head
+    out.print(f"{size:,} entries fit; tree head {root.hex()}", highlight=False, soft_wrap=True)
+    if checked.checkpoints:
+        out.print(
+            f"{checked.checkpoints} checkpoints hold, the newest over {checked.published:,} entries"
+            + (f"; witnessed by {', '.join(checked.witnesses)}" if checked.witnesses else ""),
+            highlight=False,
+            soft_wrap=True,
+        )
+    for name in checked.strangers:
+        out.print(f"note: {name} cosigned and is not in witnesses.txt: not checked", highlight=False, soft_wrap=True)
+
+
+def _say_telemetry(checked: TelemetryChecked) -> None:
+    if checked.segments:
+        out.print(f"{checked.readings:,} readings in {checked.segments} segments fit", highlight=False)
+    if checked.unsealed:
+        out.print(f"{checked.unsealed:,} readings are not sealed yet: nothing protects them", highlight=False)
+
+
+def _size(folder: Path) -> int:
+    with readable_store(folder) as store:
+        kept = store.head()
+    return kept.size if kept else 0
 
 
 def serve(
@@ -38,9 +100,10 @@ def serve(
 
 def serve_folder(folder: Path, host: str, port: int) -> None:
     """Serve the pages of `folder`; returns when it was stopped."""
-    from cytoloop.web.app import make_app  # noqa: PLC0415  (charts take a second to import)
+    from cytoloop.web.app import demand_people, make_app  # noqa: PLC0415  (charts take a second to import)
     from cytoloop.web.serve import serve as serve_app  # noqa: PLC0415
 
     with readable_record(folder) as ledger:
-        app = make_app(lambda: ledger)
+        app = make_app(lambda: ledger, folder)
+        demand_people(app, folder, host)
         serve_app(app, host, port, lambda address: out.print(f"pages:  {address}   (Ctrl-C stops)", highlight=False))

@@ -1,12 +1,16 @@
-"""Verify: recompute everything the record claims of itself and name the first entry that does not fit."""
+"""Verify: recompute everything the record claims of itself and name the first entry that does not fit.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+A record is checked in parts (`record.parts`). What joins them (the tree, the streams, what was claimed of the whole)
+is small and is checked in order, so that the first entry that does not fit is the one that is named.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 from cytoloop.core.errors import FindingError
-from cytoloop.core.store import Row, Store, TreeHead
-from cytoloop.record.ledger import entry_of
-from cytoloop.record.merkle import Tree, leaf_hash
+from cytoloop.core.store import Store, TreeHead
+from cytoloop.record.merkle import EMPTY_ROOT, node_hash
+from cytoloop.record.parts import PART, Claim, Claims, Part, check_part, out_of_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,35 +21,110 @@ class Verified:
     tree_head: TreeHead
 
 
-def verify(store: Store, tick: Callable[[int], None] = lambda _: None, expected_root: str | None = None) -> Verified:
-    """Check every entry of `store`; `tick` is told how many were checked.
+def verify(
+    store: Store,
+    tick: Callable[[int], None] = lambda _: None,
+    expected_root: str | None = None,
+    claims: Iterable[Claim] = (),
+) -> Verified:
+    """Check every entry of `store`; `tick` is told how many were checked, now and then.
 
     Raises FindingError with the first entry that does not fit and why, or when the tree head is not `expected_root`
-    (hexadecimal, noted outside): that finds a record that was rolled back or made anew as a whole.
+    (hexadecimal, noted outside) or a claim does not hold: that finds a record that was rolled back or made anew as a
+    whole. A tree head that is missing in the middle is no finding: those before and after it bind the same entries.
     """
-    heads = list(store.heads())
-    tree, positions = Tree(), dict[str, int]()
-    upcoming = iter(heads)
-    head = next(upcoming, None)
-    for row in store.rows(0, heads[-1].size if heads else 0):
-        _check_row(row, tree.size, positions)
-        tree = tree.append(row.leaf_hash)
-        while head is not None and head.size == tree.size:
-            _check_head(head, tree)
-            head = next(upcoming, None)
-        tick(tree.size)
-    if head is not None:
+    claimed = Claims(store.heads(), claims)
+    parts = (check_part(store, each) for each in claimed.ranges())
+    return conclude(store, claimed, parts, tick, expected_root)
+
+
+def conclude(
+    store: Store,
+    claims: Claims,
+    parts: Iterable[Part],
+    tick: Callable[[int], None] = lambda _: None,
+    expected_root: str | None = None,
+) -> Verified:
+    """Join the checked parts, in order, into one verdict. Raises FindingError as `verify` does."""
+    for claim in claims.others:
+        if claim.size == 0 and claim.root != EMPTY_ROOT:
+            raise FindingError(_denied(claim, EMPTY_ROOT))
+    joined = _Joined()
+    for part, wanted in zip(parts, claims.ranges(), strict=False):
+        joined.take(part, claims)
+        tick(joined.size)
+        if joined.size < wanted.stop:
+            break
+    if (missing := claims.beyond(joined.size)) is not None:
         raise FindingError(
-            f"entry {tree.size} is missing: a tree head was kept over {head.size} entries "
-            f"and only {tree.size} are there"
+            f"entry {joined.size} is missing: {missing.what} is over {missing.size} entries "
+            f"and only {joined.size} are there"
         )
-    _check_end(store, tree.size)
-    if expected_root is not None and tree.root.hex() != expected_root.lower():
+    _check_end(store, joined.size)
+    for problem in store.problems():
+        raise FindingError(f"every entry fits, but their store is damaged: {problem}; restore it from a copy")
+    if expected_root is not None and joined.root.hex() != expected_root.lower():
         raise FindingError(
-            f"every entry fits the others, but the tree head over {tree.size} entries is {tree.root.hex()} and the one "
-            f"noted is {expected_root}: the record is not the one it was noted of, or has grown since"
+            f"every entry fits the others, but the tree head over {joined.size} entries is {joined.root.hex()} and the "
+            f"one noted is {expected_root}: the record is not the one it was noted of, or has grown since"
         )
-    return Verified(tree.size, TreeHead(tree.size, tree.root))
+    return Verified(joined.size, TreeHead(joined.size, joined.root))
+
+
+@dataclass(slots=True)
+class _Joined:
+    """Parts taken so far: whole ones as complete subtrees of falling size, then a rest."""
+
+    size: int = 0
+    root: bytes = EMPTY_ROOT
+    edge: list[tuple[int, bytes]] = field(default_factory=list)
+    """Parts in a subtree, and its hash."""
+    ends: dict[str, int] = field(default_factory=dict)
+
+    def take(self, part: Part, claims: Claims) -> None:
+        """Add the next part; FindingError with the first entry of it that does not fit."""
+        wrong = self._wrong(part, claims)
+        if wrong:
+            raise FindingError(min(wrong)[1])
+        if part.problem is not None:
+            raise FindingError(part.problem)
+        if part.checked:
+            self.size, self.root = part.start + part.checked, self._over(part.root)
+        if part.checked == PART:
+            self._push(part.root)
+
+    def _wrong(self, part: Part, claims: Claims) -> list[tuple[int, str]]:
+        """Entries at which something among the part's good ones does not fit what came before or was claimed."""
+        found = [
+            claims.wrong_head(part.start, [*map(self._over, part.heads)]),
+            claims.wrong_other(part.start, [*map(self._over, part.others)]),
+        ]
+        return [*self._follow(part), *((each[0].size - 1, _denied(*each)) for each in found if each is not None)]
+
+    def _follow(self, part: Part) -> list[tuple[int, str]]:
+        """Entries here whose stream does not continue where the parts before ended."""
+        wrong = [(at, stream, found) for stream, (at, found) in part.first.items() if found != self.ends.get(stream, 0)]
+        said = [(at, out_of_place(at, stream, found, self.ends.get(stream, 0))) for at, stream, found in wrong]
+        self.ends.update(part.ends)
+        return said
+
+    def _over(self, root: bytes) -> bytes:
+        for _, left in reversed(self.edge):
+            root = node_hash(left, root)
+        return root
+
+    def _push(self, root: bytes) -> None:
+        size = 1
+        while self.edge and self.edge[-1][0] == size:
+            root, size = node_hash(self.edge.pop()[1], root), size * 2
+        self.edge.append((size, root))
+
+
+def _denied(claim: Claim, root: bytes) -> str:
+    return (
+        f"entry {max(claim.size - 1, 0)} does not fit: {claim.what} over the first {claim.size} entries is "
+        f"{claim.root.hex()} and theirs is {root.hex()}"
+    )
 
 
 def _check_end(store: Store, size: int) -> None:
@@ -53,31 +132,3 @@ def _check_end(store: Store, size: int) -> None:
     beyond, newest = next(store.rows(size, size + 1), None), store.head()
     if beyond is not None and (newest is None or newest.size <= beyond.sequence):
         raise FindingError(f"entry {beyond.sequence} does not fit: no tree head was ever kept over it")
-
-
-def _check_row(row: Row, expected: int, positions: dict[str, int]) -> None:
-    for problem in _problems(row, expected, positions):
-        raise FindingError(f"entry {expected} does not fit: {problem}")
-    positions[row.stream] = row.position + 1
-
-
-def _problems(row: Row, expected: int, positions: dict[str, int]) -> Iterator[str]:
-    if row.sequence != expected:
-        yield f"it is missing, the next one there is {row.sequence}"
-    if leaf_hash(row.body) != row.leaf_hash:
-        yield f"its content ({row.name} in {row.stream}) was changed after it was written"
-    entry = entry_of(row)
-    if (entry.sequence, entry.stream, entry.position, entry.name) != (
-        row.sequence, row.stream, row.position, row.name,
-    ):  # fmt: skip
-        yield f"its place in the store ({row.name} in {row.stream}) is not the place it was written to"
-    if row.position != positions.get(row.stream, 0):
-        yield f"{row.stream} has position {row.position} where {positions.get(row.stream, 0)} must follow"
-
-
-def _check_head(head: TreeHead, tree: Tree) -> None:
-    if head.root != tree.root:
-        raise FindingError(
-            f"entry {tree.size - 1} does not fit: the tree head kept over the first {tree.size} entries is "
-            f"{head.root.hex()} and theirs is {tree.root.hex()}"
-        )
