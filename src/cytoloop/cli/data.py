@@ -4,7 +4,8 @@ from pathlib import Path
 
 import typer
 
-from cytoloop.app.bootstrap import RECORD
+from cytoloop.app.records import RECORD
+from cytoloop.app.settings import FILE
 from cytoloop.core.errors import UserError
 
 HOME = Path("cytoloop-data")
@@ -16,7 +17,8 @@ def newest(data: Path | None) -> Path:
     """The data folder to read; UserError when there is none."""
     if data is not None:
         return data
-    records = sorted(HOME.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    found = [*HOME.glob(f"*/{RECORD}"), *HOME.glob(f"*/{FILE}")]  # a record in a database has settings alone
+    records = sorted(found, key=lambda path: path.stat().st_mtime)
     if not records:
         raise UserError("there are no data here yet; run `cytoloop demo` first, or name a folder with --data")
     return records[-1].parent
