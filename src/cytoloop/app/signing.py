@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cytoloop.app.acts import refusing
+from cytoloop.app.permissions import Act, check
+from cytoloop.app.registrar import Registrar
 from cytoloop.core.equipment import Command, Door, Verb
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON, digest
-from cytoloop.core.signature import Meaning, Signature
+from cytoloop.core.signature import Meaning, Signature, answered
 from cytoloop.core.time import Instant
 from cytoloop.production.settle import read_signature
 
@@ -30,8 +33,11 @@ async def ask_signature(
     what: str,
     shown: Mapping[str, JSON],
     options: tuple[str, ...] = (),
+    target: str | None = None,
 ) -> Signed:
     """Show `shown` to a person of `role`, with `options` when there is something to decide.
+
+    `target`: ask one person of that role who has a door of their own ("person:reviewer").
 
     RefusedError when what comes back is not signed over exactly what was shown, or is none of the options.
     """
@@ -39,12 +45,42 @@ async def ask_signature(
     bound = digest(whole)
     arguments: dict[str, JSON] = {**whole, "what": what, "digest": bound, "meaning": meaning}
     verb: Verb = "decide" if options else "sign"
-    outcome = await door.perform(Command(key=key, target=f"person:{role}", verb=verb, arguments=arguments))
+    outcome = await door.perform(Command(key=key, target=target or f"person:{role}", verb=verb, arguments=arguments))
     if options and outcome.values.get("decision") not in options:
         raise RefusedError(f"{what}: {outcome.values.get('decision')!r} is none of {', '.join(options)}")
+    decision, reason = str(outcome.values.get("decision") or ""), str(outcome.values.get("reason") or "")
     return Signed(
-        decision=str(outcome.values.get("decision") or ""),
-        reason=str(outcome.values.get("reason") or ""),
-        signature=read_signature(outcome.values, bound),
+        decision=decision,
+        reason=reason,
+        signature=read_signature(outcome.values, answered(bound, decision, reason) if options else bound, meaning),
         at=outcome.at,
     )
+
+
+async def signed_for(
+    act: Act,
+    registrar: Registrar,
+    door: Door,
+    *,
+    subject: str,
+    key: str,
+    role: str,
+    meaning: Meaning,
+    what: str,
+    shown: Mapping[str, JSON],
+    options: tuple[str, ...] = (),
+    target: str | None = None,
+    actors: frozenset[str] = frozenset(),
+) -> Signed:
+    """As `ask_signature`, for an act of the table on `subject`. What is refused is an entry; raises RefusedError.
+
+    `actors`: who took part, where the table keeps them apart.
+    """
+    with refusing(registrar, act, subject):
+        answer = await ask_signature(
+            door, key=key, role=role, meaning=meaning, what=what, shown=shown, options=options, target=target
+        )
+    signer = answer.signature.signer
+    with refusing(registrar, act, subject, user=signer, roles=(answer.signature.role,)):
+        check(act, answer.signature, actors=actors)
+    return answer

@@ -1,12 +1,15 @@
-"""Signature: a person's name, meaning, time and the hash of exactly what was shown (21 CFR 11.50, 11.70, 11.200).
+"""Signature: a person's name, meaning, time and the hash of exactly what was shown.
 
-Two components are asked again at each signing: the user id and a secret.
+It carries the printed name as it was, date and time, and the meaning (21 CFR 11.50(a)); it is bound to the digest of
+exactly what was shown, so that it cannot be moved to another record (11.70; EU GMP Annex 11 §14). All components are
+asked again at each signing (11.200(a)(1)(ii) in its strict reading: no signing rides on an earlier one).
 """
 
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal, Protocol
 
+from cytoloop.core.json import digest
 from cytoloop.core.time import Instant
 
 Meaning = Literal["performed", "verified", "reviewed", "approved", "released", "rejected", "answered"]
@@ -25,8 +28,8 @@ class PasskeyAssertion:
     client_data: str
     authenticator_data: str
     signature: str
-    public_key: str
-    """COSE key of the credential."""
+    public_key: str = ""
+    """COSE key of the credential, as the account holds it: filled in by whoever checked the answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,11 @@ def challenge(meaning: Meaning, digest: str) -> bytes:
     return sha256(f"cytoloop-signature/1\n{meaning}\n{digest}\n".encode()).digest()
 
 
+def answered(shown: str, decision: str, reason: str) -> str:
+    """What is signed when something is decided: the hash of what was `shown`, together with the answer given to it."""
+    return digest({"shown": shown, "decision": decision, "reason": reason})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """An electronic signature, as it stands in an entry."""
@@ -60,7 +68,7 @@ class Signature:
     zone: str
     """IANA name of the signer's time zone."""
     digest: str
-    """SHA-256 of the canonical JSON of what was shown."""
+    """SHA-256 of the canonical JSON of what was shown; of a decision: `answered`."""
     components: tuple[str, ...]
     """Names of the components given again at signing: ("user-id", "password", "one-time-code") or
     ("user-id", "passkey")."""
@@ -69,8 +77,11 @@ class Signature:
 
 
 class Signing(Protocol):
-    """Turns a person's two components into a signature. Knows the secrets; the record never does."""
+    """Turns a person's user id and proof into a signature. Knows the secrets; the record never does.
 
-    def sign(self, *, signer: str, secret: str, meaning: Meaning, digest: str, at: Instant) -> Signature:
-        """Raises RefusedError when the components do not match or the account is locked."""
+    Nobody signs for somebody else: whose proof it is signs (11.100(a), 11.200(a)(2)).
+    """
+
+    def sign(self, *, signer: str, proof: Proof, role: str, meaning: Meaning, digest: str, at: Instant) -> Signature:
+        """Raises RefusedError when the proof does not match, the role is not the signer's, or the account is locked."""
         ...

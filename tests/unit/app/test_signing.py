@@ -4,6 +4,7 @@ import pytest
 
 from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.memory import MemoryStore
+from cytoloop.app.acts import REFUSALS
 from cytoloop.app.demo import START
 from cytoloop.app.learning import Learner, approve_version
 from cytoloop.app.packs import read_pack
@@ -14,9 +15,11 @@ from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.feedback import ParameterMove, ProposalDrafted
+from cytoloop.core.facts.people import ActRefused
 from cytoloop.core.facts.production import BatchCreated, RecipeApproved
 from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
+from cytoloop.core.signature import answered
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 from cytoloop.record.ledger import Ledger
@@ -32,10 +35,14 @@ class Signer:
         signature: JSON = {
             "signer": self.user, "printed_name": "X Y", "role": self.role,
             "meaning": command.arguments["meaning"], "signed_at": START.isoformat(), "zone": "UTC",
-            "digest": self.digest or command.arguments["digest"], "components": ["user-id", "password"],
+            "digest": self.digest or self._bound(command), "components": ["user-id", "password"],
         }  # fmt: skip
         values: dict[str, JSON] = {"signature": signature, "decision": self.decision}
         return Outcome(key=command.key, ok=True, at=START, by=f"person:{self.user}", values=values)
+
+    def _bound(self, command: Command) -> str:
+        shown = str(command.arguments["digest"])
+        return answered(shown, self.decision, "") if command.verb == "decide" else shown
 
     async def recall(self, key: str) -> Outcome | None:
         return None
@@ -52,6 +59,11 @@ def registrar() -> Registrar:
     return Registrar(Ledger(MemoryStore(), clock), clock)
 
 
+def refusals(registrar: Registrar) -> list[ActRefused]:
+    facts = [each.fact for each in registrar.ledger.stream(REFUSALS)]
+    return [fact for fact in facts if isinstance(fact, ActRefused)]
+
+
 def finished_batch(master: MasterRecipe) -> Batch:
     created = BatchCreated(
         batch="B-1", order="O-1", subject="S-1", study="ST", coi="COI", product="car_t_cd19", line="fixed",
@@ -63,21 +75,41 @@ def finished_batch(master: MasterRecipe) -> Batch:
     )  # fmt: skip
 
 
-async def test_a_disposition_is_taken_from_the_qualified_person(master: MasterRecipe) -> None:
-    seen, draft = await dispose(finished_batch(master), Signer("qualified_person"), ())
+async def test_a_disposition_is_taken_from_the_qualified_person(master: MasterRecipe, registrar: Registrar) -> None:
+    seen, draft = await dispose(registrar, finished_batch(master), Signer("qualified_person"), ())
     assert seen.obstacles, "a batch without results has obstacles"
     assert draft.actor == "person:x.y"
 
 
 @pytest.mark.parametrize("role", ["operator", "qa", "principal_investigator"])
-async def test_nobody_else_signs_a_disposition(master: MasterRecipe, role: str) -> None:
+async def test_nobody_else_signs_a_disposition_and_the_refusal_is_an_entry(
+    master: MasterRecipe, registrar: Registrar, role: str
+) -> None:
     with pytest.raises(RefusedError, match="may not dispose"):
-        await dispose(finished_batch(master), Signer(role), ())
+        await dispose(registrar, finished_batch(master), Signer(role), ())
+    (refusal,) = refusals(registrar)
+    assert (refusal.act, refusal.subject, refusal.user, refusal.roles) == ("dispose", "batch/B-1", "x.y", (role,))
 
 
-async def test_nobody_signs_the_disposition_of_a_batch_they_worked_on(master: MasterRecipe) -> None:
+async def test_nobody_signs_the_disposition_of_a_batch_they_worked_on(
+    master: MasterRecipe, registrar: Registrar
+) -> None:
     with pytest.raises(RefusedError, match="took part in this batch"):
-        await dispose(finished_batch(master), Signer("qualified_person", user="op.zhou"), ())
+        await dispose(registrar, finished_batch(master), Signer("qualified_person", user="op.zhou"), ())
+    (refusal,) = refusals(registrar)
+    assert (refusal.user, refusal.reason) == (
+        "op.zhou",
+        "op.zhou took part in this batch and may not dispose; ask somebody else",
+    )
+
+
+async def test_a_disposition_signed_over_something_else_is_refused_and_the_refusal_is_an_entry(
+    master: MasterRecipe, registrar: Registrar
+) -> None:
+    with pytest.raises(RefusedError, match="signed something else"):
+        await dispose(registrar, finished_batch(master), Signer("qualified_person", digest="0" * 64), ())
+    (refusal,) = refusals(registrar)
+    assert (refusal.act, refusal.subject) == ("dispose", "batch/B-1")
 
 
 async def test_a_signature_over_something_else_is_refused() -> None:
@@ -101,7 +133,8 @@ async def test_only_the_qualified_person_approves_a_recipe(
 ) -> None:
     with pytest.raises(RefusedError, match="may not approve-recipe"):
         await approve_version(registrar, Signer(role), "fixed", master, None)
-    assert registrar.ledger.streams() == []
+    assert registrar.ledger.streams() == [REFUSALS]
+    assert [(each.act, each.subject) for each in refusals(registrar)] == [("approve-recipe", "recipe/fixed/car_t_cd19")]
 
 
 async def test_only_quality_releases_a_twin(registrar: Registrar) -> None:
@@ -109,6 +142,7 @@ async def test_only_quality_releases_a_twin(registrar: Registrar) -> None:
     learner = Learner(registrar, Signer("operator"), "closed_loop", twin, 1)
     with pytest.raises(RefusedError, match="may not release-model"):
         await learner.release(twin, "tested")
+    assert [each.act for each in refusals(registrar)] == ["release-model"]
 
 
 async def test_an_approved_recipe_can_be_read_back_whole(master: MasterRecipe, registrar: Registrar) -> None:
@@ -155,4 +189,5 @@ async def test_a_change_is_not_signed_by_a_role_that_may_not(master: MasterRecip
     learner = Learner(registrar, Signer("operator"), "closed_loop", twin, 1)
     with pytest.raises(RefusedError, match="may not sign-change"):
         await learner._decide(drafted(), master, "recipe/closed_loop/car_t_cd19")
-    assert registrar.ledger.streams() == []
+    assert registrar.ledger.streams() == [REFUSALS]
+    assert [each.act for each in refusals(registrar)] == ["sign-change"]

@@ -23,8 +23,10 @@ class PersonEnrolled:
     roles: tuple[str, ...]
     zone: str
     """IANA name of the person's time zone."""
+    scripted: bool = False
+    """An invented person of a demonstration, whom the program plays."""
     signature: Signature | None
-    """None only for the founders of a record, who enrol each other face to face."""
+    """None only for the founders of a record, who enrol each other face to face, and for scripted people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,15 +49,20 @@ class EnrolmentCodeIssued:
     user: str
     issued_by: str
     reason: str
+    signature: Signature
+    """Of who issued it: over the account just made (`person-enrolled/1`), or over this fact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialSet:
-    """The person set a credential. What it is stays outside the record."""
+    """The person set a credential. The secret stays outside the record."""
 
     NAME: ClassVar[str] = "credential-set/1"
     user: str
     method: Method
+    fingerprint: str
+    """SHA-256 that holds for this credential only: of a passkey's COSE key, or of the salted password hash and the
+    code's secret. A credential put in its place behind the person's back does not fit it and is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +71,8 @@ class AccountConfirmed:
 
     NAME: ClassVar[str] = "account-confirmed/1"
     user: str
+    fingerprint: str
+    """Of the credential that was confirmed."""
     signature: Signature | None
     """None only for the founders of a record."""
 
@@ -137,6 +146,9 @@ class ActRefused:
     roles: tuple[str, ...]
     reason: str
 
+
+REFUSALS = "access/refusals"
+"""The stream of acts that were refused."""
 
 FACTS = (
     PersonEnrolled, RolesChanged, EnrolmentCodeIssued, CredentialSet, AccountConfirmed, AccountLocked,
