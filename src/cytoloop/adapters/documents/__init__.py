@@ -1,0 +1,1 @@
+"""Documents: a `core.report.Report` as one HTML file, and as PDF (extra `pdf`)."""
