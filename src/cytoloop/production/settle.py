@@ -1,7 +1,7 @@
 """Settle: what an outcome leaves in the record, and what a person's decision does. Pure."""
 
-from collections.abc import Mapping
-from typing import cast, get_args
+from collections.abc import Callable, Mapping
+from typing import Literal, cast, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,13 +12,16 @@ from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.production import BatchAborted, StepCompleted, StepFailed, StepResolved
 from cytoloop.core.facts.quality import Decision, DeviationClosed
 from cytoloop.core.json import JSON
-from cytoloop.core.signature import Signature
+from cytoloop.core.signature import Signature, answered
 from cytoloop.core.time import Instant
 from cytoloop.production.steps import facts_of
 from cytoloop.production.walk import Planned
 
 DECISION = "deviation/"
 """Prefix of the step in which a person decides on a deviation."""
+
+May = Callable[[Literal["close-deviation", "resolve-step"], Signature], None]
+"""Asks the table of rights whether a signature is good for an act; RefusedError when it is not."""
 
 _SIGNATURE = TypeAdapter(Signature)
 
@@ -36,11 +39,17 @@ def settle(batch: Batch, planned: Planned, outcome: Outcome, *, recovered: bool 
     return _drafts((end, *facts), outcome.by, outcome.at)
 
 
-def settle_decision(batch: Batch, step: StepRecord, outcome: Outcome, *, recovered: bool = False) -> list[Draft]:
+def anybody(act: Literal["close-deviation", "resolve-step"], signature: Signature) -> None:
+    """Takes every signature that was made in the role asked: for a runner with no table of rights."""
+
+
+def settle_decision(step: StepRecord, outcome: Outcome, *, recovered: bool = False, may: May = anybody) -> list[Draft]:
     """The drafts that a person's decision on a deviation leaves; RefusedError when it is not signed as shown."""
+    _demand_answer(outcome)
     deviation = step.step.removeprefix(DECISION)
     decision, reason = _decision(deviation, outcome.values.get("decision")), str(outcome.values.get("reason") or "")
-    signature = _signed_by(step.target, outcome, str(step.arguments["digest"]))
+    signature = _signed_by(step.target, outcome, step.arguments)
+    may("close-deviation", signature)
     facts: list[Fact] = [
         StepCompleted(step=step.step, attempt=step.attempt, values={"decision": decision}, recovered=recovered),
         DeviationClosed(deviation=deviation, decision=decision, reason=reason, signature=signature),
@@ -50,9 +59,11 @@ def settle_decision(batch: Batch, step: StepRecord, outcome: Outcome, *, recover
     return _drafts(tuple(facts), f"person:{signature.signer}", outcome.at)
 
 
-def settle_doubt(step: StepRecord, asked: Command, outcome: Outcome) -> list[Draft]:
-    """The draft that a person's word on a step in doubt leaves; `asked` is what they were shown."""
-    signature = _signed_by(asked.target, outcome, str(asked.arguments["digest"]))
+def settle_doubt(step: StepRecord, asked: Command, outcome: Outcome, *, may: May = anybody) -> list[Draft]:
+    """The draft that a person's word on a step in doubt leaves; RefusedError when it is not signed as `asked`."""
+    _demand_answer(outcome)
+    signature = _signed_by(asked.target, outcome, asked.arguments)
+    may("resolve-step", signature)
     done = outcome.values.get("decision") == "done"
     fact = StepResolved(
         step=step.step,
@@ -64,20 +75,31 @@ def settle_doubt(step: StepRecord, asked: Command, outcome: Outcome) -> list[Dra
     return _drafts((fact,), f"person:{signature.signer}", outcome.at)
 
 
-def read_signature(values: Mapping[str, JSON], digest: str) -> Signature:
-    """The signature in an outcome's values; RefusedError unless it binds to `digest`, what was shown."""
+def read_signature(values: Mapping[str, JSON], digest: str, meaning: str) -> Signature:
+    """The signature in an outcome's values; RefusedError unless it binds to `digest`, what was shown, as `meaning`."""
     try:
         signature = _SIGNATURE.validate_python(values.get("signature"))
     except ValidationError as error:
         raise RefusedError("a decision came back without a signature; ask the person to sign") from error
     if signature.digest != digest:
         raise RefusedError(f"{signature.signer} signed something else than what was shown; show it again")
+    if signature.meaning != meaning:
+        raise RefusedError(
+            f"{signature.signer} signed as {signature.meaning}, and it was shown as {meaning}; ask again"
+        )
     return signature
 
 
-def _signed_by(target: str, outcome: Outcome, digest: str) -> Signature:
-    """The signature over `digest`; RefusedError unless made in the role that was asked, `target` ("person:<role>")."""
-    signature = read_signature(outcome.values, digest)
+def _demand_answer(outcome: Outcome) -> None:
+    if not outcome.ok:
+        raise RefusedError(outcome.note or f"{outcome.by} gave no answer; ask again")
+
+
+def _signed_by(target: str, outcome: Outcome, asked: Mapping[str, JSON]) -> Signature:
+    """The signature over what was `asked` and answered; RefusedError unless made in the role of "person:<role>"."""
+    given, reason = str(outcome.values.get("decision") or ""), str(outcome.values.get("reason") or "")
+    bound = answered(str(asked["digest"]), given, reason)
+    signature = read_signature(outcome.values, bound, str(asked["meaning"]))
     if target != f"person:{signature.role}":
         raise RefusedError(f"{signature.signer} signed as {signature.role}, and {target} was asked; ask them")
     return signature

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cytoloop.core.equipment import Command, Outcome, UnreachableError
 from cytoloop.core.json import JSON
 from cytoloop.core.reading import Reading
-from cytoloop.core.signature import Meaning
+from cytoloop.core.signature import Meaning, answered
 from cytoloop.core.time import Clock
 
 Answer = Callable[[Command], Mapping[str, JSON]]
@@ -64,8 +64,7 @@ class CountingDoor:
             case "sample":
                 return {"results": {}}
             case "decide":
-                signature = signed(command, "reviewed", self.clock)
-                return {"decision": _first_option(command), "reason": "tested", "signature": signature}
+                return decided(command, "reviewed", self.clock, str(_first_option(command)), "tested")
             case _:
                 return {}
 
@@ -74,8 +73,14 @@ class CountingDoor:
         return (Reading(signal="temperature", value=37.0, unit="°C", at=now, source=command.target),)
 
 
-def signed(command: Command, meaning: Meaning, clock: Clock) -> dict[str, JSON]:
-    """A signature over what the command showed, as a door returns it."""
+def decided(command: Command, meaning: Meaning, clock: Clock, decision: str, reason: str) -> dict[str, JSON]:
+    """A decision with a signature over what the command showed and over the answer, as a door returns it."""
+    bound = answered(str(command.arguments["digest"]), decision, reason)
+    return {"decision": decision, "reason": reason, "signature": signed(command, meaning, clock, bound)}
+
+
+def signed(command: Command, meaning: Meaning, clock: Clock, bound: str | None = None) -> dict[str, JSON]:
+    """A signature over what the command showed, or over `bound`, as a door returns it."""
     return {
         "signer": "qa.1",
         "printed_name": "Quality One",
@@ -83,7 +88,7 @@ def signed(command: Command, meaning: Meaning, clock: Clock) -> dict[str, JSON]:
         "meaning": meaning,
         "signed_at": clock.now().isoformat(),
         "zone": "Asia/Shanghai",
-        "digest": str(command.arguments["digest"]),
+        "digest": bound or str(command.arguments["digest"]),
         "components": ["user-id", "password"],
     }
 

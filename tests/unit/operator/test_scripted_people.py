@@ -8,7 +8,8 @@ from cytoloop.adapters.operator.scripted import Choice, Person, ScriptedPeople, 
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON
-from cytoloop.core.signature import Meaning, Signature
+from cytoloop.core.signature import Meaning, Password, Proof, Signature
+from cytoloop.core.signature import answered as signature_over
 from cytoloop.core.time import Instant, after, instant
 
 MORNING = instant("2026-06-01T08:00:00Z")
@@ -30,11 +31,11 @@ class Jumping:
 class Signing:
     """Knows one secret."""
 
-    def sign(self, *, signer: str, secret: str, meaning: Meaning, digest: str, at: Instant) -> Signature:
-        if secret != "right":
+    def sign(self, *, signer: str, proof: Proof, role: str, meaning: Meaning, digest: str, at: Instant) -> Signature:
+        if proof != Password(secret="right"):
             raise RefusedError(f"{signer}: the components do not match")
         return Signature(
-            signer=signer, printed_name="Q. A.", role="qa", meaning=meaning, signed_at=at, zone="UTC", digest=digest,
+            signer=signer, printed_name="Q. A.", role=role, meaning=meaning, signed_at=at, zone="UTC", digest=digest,
             components=("user-id", "password"),
         )  # fmt: skip
 
@@ -98,13 +99,13 @@ async def test_a_scan_reads_what_the_scanner_reads() -> None:
     assert outcome.by == "person:o.1"
 
 
-async def test_a_decision_is_the_policys_and_signs_what_was_shown() -> None:
+async def test_a_decision_is_the_policys_and_signs_what_was_shown_with_the_answer() -> None:
     outcome = await people().perform(deciding())
     assert outcome.at == after(MORNING, 4.0)
     assert (outcome.values["decision"], outcome.values["reason"]) == ("terminate", "looks bad")
     signature = outcome.values["signature"]
     assert isinstance(signature, dict)
-    assert signature["digest"] == "d" * 64
+    assert signature["digest"] == signature_over("d" * 64, "terminate", "looks bad")
     assert signature["meaning"] == "reviewed"
     assert signature["signed_at"] == outcome.at.isoformat()
 

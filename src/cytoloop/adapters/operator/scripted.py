@@ -13,7 +13,7 @@ from typing import cast, get_args
 from cytoloop.core.equipment import Command, Outcome, Verb
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON
-from cytoloop.core.signature import Meaning, Signing
+from cytoloop.core.signature import Meaning, Password, Signing, answered
 from cytoloop.core.time import Clock, Instant, after
 
 
@@ -23,6 +23,8 @@ class Person:
 
     user: str
     secret: str = field(repr=False)
+    role: str = ""
+    """The role they sign in; the one they are asked as ("person:<role>") when left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +105,10 @@ class ScriptedPeople:
         if command.verb == "ask":
             return self._answers(command)
         if command.verb == "sign":
-            return {"signature": self._signature(command, person, at)}
+            return {"signature": self._signature(command, person, at, _shown(command))}
         choice = self._policy(command)
-        signature = self._signature(command, person, at)
+        bound = answered(_shown(command), choice.decision, choice.reason)
+        signature = self._signature(command, person, at, bound)
         return {"decision": choice.decision, "reason": choice.reason, "signature": signature}
 
     def _answers(self, command: Command) -> dict[str, JSON]:
@@ -127,14 +130,21 @@ class ScriptedPeople:
             value = low - 0.1 * max(top - bottom, 1.0)
         return round(value, 2) if bottom < round(value, 2) < top or slipped else value
 
-    def _signature(self, command: Command, person: Person, at: Instant) -> JSON:
-        """Sign the digest of what was shown, with the meaning asked for."""
+    def _signature(self, command: Command, person: Person, at: Instant, digest: str) -> JSON:
+        """Sign `digest` with the meaning asked for."""
         asked = command.arguments.get("meaning")
         meaning = cast(Meaning, asked) if asked in get_args(Meaning) else "reviewed"
-        digest = str(command.arguments.get("digest") or "")
-        signature = self._signing.sign(signer=person.user, secret=person.secret, meaning=meaning, digest=digest, at=at)
+        role = person.role or command.target.removeprefix("person:")
+        signature = self._signing.sign(
+            signer=person.user, proof=Password(secret=person.secret), role=role, meaning=meaning, digest=digest, at=at
+        )
         plain = asdict(signature)
         return {**plain, "signed_at": signature.signed_at.isoformat(), "components": list(signature.components)}
+
+
+def _shown(command: Command) -> str:
+    """The hash of what the person is shown."""
+    return str(command.arguments.get("digest") or "")
 
 
 def _limit(value: JSON) -> float | None:
