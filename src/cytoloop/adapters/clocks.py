@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import time
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -47,11 +48,16 @@ class SimulatedClock:
             await _cancel(actors)
 
     def _jump(self) -> None:
-        """Time goes to the earliest moment that is waited for, and that waiter goes on."""
-        when, _, future = heapq.heappop(self._waiting)
-        self._now = max(self._now, when)
-        if not future.done():
-            future.set_result(None)
+        """Time goes to the earliest moment that is waited for, and that waiter goes on.
+
+        Who was cancelled waits for nothing: time does not pass for them.
+        """
+        while self._waiting:
+            when, _, future = heapq.heappop(self._waiting)
+            if not future.done():
+                self._now = max(self._now, when)
+                future.set_result(None)
+                return
 
     @staticmethod
     def _raise_failure(actors: "list[asyncio.Task[object]]") -> None:
@@ -73,15 +79,22 @@ async def _settle() -> None:
 
 
 class ScaledClock:
-    """The wall clock from a chosen start, `factor` times as fast. Factor 1 is the wall itself."""
+    """The machine's clock; or, from a chosen start, time that passes `factor` times as fast.
+
+    From a start, time is counted and not read: who sets the machine's clock neither shortens nor lengthens what a
+    running batch waits for. Without one it is the machine's clock itself, for single acts of people; when that went
+    back, the ledger says so in the record.
+    """
 
     def __init__(self, start: Instant | None = None, factor: float = 1.0) -> None:
         self._factor = factor
-        self._wall_start = datetime.now(UTC)
-        self._start = start or self._wall_start
+        self._start = start or (datetime.now(UTC) if factor != 1.0 else None)
+        self._began = _counted()
 
     def now(self) -> Instant:
-        return self._start + (datetime.now(UTC) - self._wall_start) * self._factor
+        if self._start is None:
+            return datetime.now(UTC)
+        return self._start + timedelta(seconds=(_counted() - self._began) * self._factor)
 
     async def until(self, when: Instant) -> None:
         while (left := when - self.now()) > timedelta(0):
@@ -94,3 +107,8 @@ class ScaledClock:
             await asyncio.gather(*actors)
         finally:
             await _cancel(actors)
+
+
+def _counted() -> float:
+    """Seconds that passed since some moment, whatever anybody set a clock to; also while the machine slept."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()

@@ -9,7 +9,7 @@ from pathlib import Path
 from cytoloop import __version__
 from cytoloop.adapters import sqlite
 from cytoloop.adapters.archive import write_archive
-from cytoloop.app.records import RECORD, acting_record, readable_store
+from cytoloop.app.records import RECORD, TELEMETRY, acting_record, readable_store
 from cytoloop.app.settings import read_settings
 from cytoloop.app.verifying import verify_record
 from cytoloop.core.entry import Draft, Fact
@@ -23,7 +23,6 @@ from cytoloop.record.ledger import Ledger
 STREAM = "record/store"
 """Where backups, restores and upgrades are told."""
 ACTOR = "system:record"
-TELEMETRY = "telemetry.db"
 FOLDER = "folder/"
 """Before the name of every other file of the data folder, in the backup."""
 KEYS = frozenset({"keys", "pseudonym.key"})

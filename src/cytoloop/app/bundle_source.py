@@ -6,14 +6,11 @@ from pathlib import Path
 
 from cytoloop.adapters.telemetry import open_telemetry
 from cytoloop.app.bundle import Source
-from cytoloop.app.records import open_record
+from cytoloop.app.records import TELEMETRY, open_record
 from cytoloop.app.settings import read_settings
 from cytoloop.core.time import Clock
 from cytoloop.record.ledger import Ledger
 from cytoloop.record.segment import FORM
-
-TELEMETRY = "telemetry.db"
-"""File of the readings in a data folder."""
 
 
 @contextmanager

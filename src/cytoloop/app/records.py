@@ -14,6 +14,8 @@ from cytoloop.record.ledger import Ledger
 
 RECORD = "record.db"
 """The record's file in a folder whose settings name no database."""
+TELEMETRY = "telemetry.db"
+"""The file of the readings in a data folder."""
 
 
 def holds_record(folder: Path) -> bool:

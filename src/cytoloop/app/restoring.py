@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 from cytoloop.adapters import postgres, sqlite
 from cytoloop.adapters.archive import Archive, keys_of, read_archive, unpack
 from cytoloop.adapters.files import keep, make_folder, promise_names
-from cytoloop.app.backup import FOLDER, TELEMETRY, Tick, copy_store, say
+from cytoloop.app.backup import FOLDER, Tick, copy_store, say
 from cytoloop.app.historian import verify_telemetry_of
-from cytoloop.app.records import RECORD
+from cytoloop.app.records import RECORD, TELEMETRY
 from cytoloop.app.settings import read_settings, write_settings
 from cytoloop.app.verifying import Noted, verify_record
 from cytoloop.core.errors import FindingError, UserError

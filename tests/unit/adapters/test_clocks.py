@@ -51,3 +51,16 @@ async def test_the_wall_can_be_made_faster() -> None:
     clock = ScaledClock(START, 3_600_000.0)
     await clock.together(clock.until(after(START, 100.0)), clock.until(after(START, 50.0)))
     assert hours_between(START, clock.now()) >= 100.0
+
+
+async def test_time_does_not_pass_for_somebody_who_was_cancelled() -> None:
+    clock = SimulatedClock(START)
+
+    async def give_up() -> None:
+        waiting = asyncio.create_task(clock.until(after(START, 50.0)))
+        await clock.until(after(START, 10.0))
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    await clock.together(give_up())
+    assert clock.now() == after(START, 10.0)

@@ -11,6 +11,7 @@ Arguments of commands (`coi` may be left out where the unit holds the material):
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import floor
 
 from cytoloop.adapters.plant import laboratory
 from cytoloop.adapters.plant.chain import Chain, ImpossibleError
@@ -26,7 +27,8 @@ from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
 from cytoloop.core.product import Plant
 from cytoloop.core.reading import Reading
-from cytoloop.core.time import Clock, Instant, after
+from cytoloop.core.telemetry import Readings
+from cytoloop.core.time import Clock, Instant, after, hours_between
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +49,7 @@ class Underway:
 
 
 class Facility:
-    """The simulated facility. Satisfies `core.equipment.Door`."""
+    """The simulated facility. Satisfies `core.equipment.Door` and `core.telemetry.Source`."""
 
     def __init__(
         self, *, seed: int, clock: Clock, donors: Distribution, plant: Plant, faults: Faults | None = None
@@ -301,6 +303,19 @@ class Facility:
         vessel = self.vessels[unit]
         vessel.advance(self._clock.now())
         return vessel.read(SIGNALS)
+
+    def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
+        """The trend of a unit (`core.telemetry.Source`): every ten minutes of the culture that is or was in it.
+
+        Whole hours are lived through, as any look at the vessel would; a culture does not notice who looks.
+        """
+        self._settle()
+        vessel, now = self.vessels.get(unit), self._clock.now()
+        if vessel is None or vessel.trend is None:
+            return None
+        if vessel.seeded_at is not None:
+            vessel.advance(after(vessel.seeded_at, floor(hours_between(vessel.seeded_at, now))))
+        return vessel.trend.readings(batch, since, until, now)
 
     def product(self, coi: str) -> Bag | None:
         """The bag of `coi` as it truly is: for the simulated clinic, never for the platform."""

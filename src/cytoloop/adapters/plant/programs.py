@@ -8,6 +8,7 @@ from numpy.random import Generator
 from cytoloop.adapters.plant.chain import Chain, ImpossibleError
 from cytoloop.adapters.plant.culture import activated, seeded, transduced
 from cytoloop.adapters.plant.material import harvested
+from cytoloop.adapters.plant.trend import PER_HOUR
 from cytoloop.adapters.plant.vessel import Vessel
 from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
@@ -69,7 +70,7 @@ def seed(work: Work) -> Values:
         density=density, volume=volume, viability=bag.viability, purity=bag.purity, cd4=bag.cd4,
         memory=bag.memory, il2=vessel.set_points["il2"], donor=work.chain.donor.factors,
     )  # fmt: skip
-    noise = work.rng.standard_normal((HOURS_OF_NOISE, 5))
+    noise = (work.rng.standard_normal((HOURS_OF_NOISE, 5)), work.rng.standard_normal((HOURS_OF_NOISE * PER_HOUR, 6)))
     vessel.occupy(work.chain.coi, culture, work.at, work.chain.misfortunes, noise)
     work.chain.bag, work.chain.unit = None, vessel.unit
     return {"seeded_density": round(density, 4), "viable_cells": round(density * volume, 1)}

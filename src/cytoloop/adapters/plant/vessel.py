@@ -10,6 +10,7 @@ from math import floor
 from cytoloop.adapters.plant.biology import Environment
 from cytoloop.adapters.plant.culture import GLUCOSE, LACTATE, Array, Culture, contaminated, dosed
 from cytoloop.adapters.plant.faults import Misfortunes
+from cytoloop.adapters.plant.trend import Trend
 from cytoloop.core.reading import Quality, Reading
 from cytoloop.core.time import Instant, after, hours_between
 
@@ -39,15 +40,21 @@ class Vessel:
     misfortunes: Misfortunes = field(default_factory=Misfortunes)
     noise: Array | None = None
     """Standard normal draws, one row for each hour of culture, one column for each signal."""
+    trend: Trend | None = None
+    """Of the culture in it, or of the last one."""
     _hour: float = 0.0
     _unread: list[Reading] = field(default_factory=list)
     _stuck: float | None = None
 
-    def occupy(self, coi: str, culture: Culture, at: Instant, misfortunes: Misfortunes, noise: Array) -> None:
-        """A culture begins."""
+    def occupy(
+        self, coi: str, culture: Culture, at: Instant, misfortunes: Misfortunes, noise: tuple[Array, Array]
+    ) -> None:
+        """A culture begins. `noise`: of the hourly readings, and of the trend between them."""
         self.coi, self.culture, self.seeded_at = coi, culture, at
-        self.misfortunes, self.noise = misfortunes, noise
+        self.misfortunes, self.noise = misfortunes, noise[0]
         self._hour, self._unread, self._stuck = 0.0, [], None
+        self.trend = Trend(unit=self.unit, begins=at, noise=noise[1])
+        self.trend.add(self._true(culture), {})
 
     def empty(self) -> None:
         """Nothing is in it any more; the set-points are those of an idle unit."""
@@ -104,25 +111,39 @@ class Vessel:
     def _measure(self, hour: int) -> None:
         if self.culture is None or self.noise is None or self.seeded_at is None:
             return
-        row = self.noise[hour % len(self.noise)]
-        glucose, quality = self._glucose(max(self.culture.solute(GLUCOSE) * (1.0 + 0.06 * row[3]) + 0.1 * row[3], 0.0))
+        row, true = self.noise[hour % len(self.noise)], self._true(self.culture)
+        glucose, quality = self._glucose(max(true["glucose"] * (1.0 + 0.06 * row[3]) + 0.1 * row[3], 0.0))
         drift = self.misfortunes.ph_drift
         drifted = drift.at(hour) * (hour - drift.start) if drift else 0.0
         values: dict[str, tuple[float, Quality]] = {
-            "temperature": (self._temperature() + 0.05 * row[0], "good"),
-            "ph": (7.35 - 0.012 * self.culture.solute(LACTATE) + 0.02 * row[1] + drifted, "good"),
-            "dissolved_oxygen": (0.5 - 0.004 * self.culture.viable + 0.01 * row[2], "good"),
+            "temperature": (true["temperature"] + 0.05 * row[0], "good"),
+            "ph": (true["ph"] + 0.02 * row[1] + drifted, "good"),
+            "dissolved_oxygen": (true["dissolved_oxygen"] + 0.01 * row[2], "good"),
             "glucose": (glucose, quality),
-            "perfusion_rate": (max(self._flow() * (1.0 + 0.01 * row[4]), 0.0), "good"),
+            "perfusion_rate": (max(true["perfusion_rate"] * (1.0 + 0.01 * row[4]), 0.0), "good"),
         }
-        at = after(self.seeded_at, hour)
-        for signal, (value, quality) in values.items():
-            self._unread.append(
-                Reading(
-                    signal=signal, value=round(float(value), 4), unit=SIGNALS[signal], at=at, quality=quality,
-                    source=self.unit,
-                )
-            )  # fmt: skip
+        readings = [
+            Reading(
+                signal=signal, value=round(float(value), 4), unit=SIGNALS[signal], at=after(self.seeded_at, hour),
+                quality=quality, source=self.unit,
+            )
+            for signal, (value, quality) in values.items()
+        ]  # fmt: skip
+        self._unread += readings
+        if self.trend is not None:
+            shown = {reading.signal: reading.value for reading in readings}
+            self.trend.add({**true, "ph": true["ph"] + drifted}, shown, stuck=quality == "bad")
+
+    def _true(self, culture: Culture) -> dict[str, float]:
+        """What probes without noise or faults would show."""
+        return {
+            "temperature": self._temperature(),
+            "ph": 7.35 - 0.012 * culture.solute(LACTATE),
+            "dissolved_oxygen": 0.5 - 0.004 * culture.viable,
+            "glucose": culture.solute(GLUCOSE),
+            "perfusion_rate": self._flow(),
+            "volume": culture.volume,
+        }
 
     def _glucose(self, measured: float) -> tuple[float, Quality]:
         """The glucose probe, which may be stuck at its last value and says so."""

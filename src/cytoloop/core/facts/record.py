@@ -39,10 +39,10 @@ class TelemetrySealed:
     """Name and version of the segment's byte form, "cytoloop-segment/1"."""
     first: Instant
     last: Instant
-    """Source times of the earliest and the latest sample in it."""
-    samples: int
+    """Source times of the earliest and the latest reading in it."""
+    readings: int
     tags: tuple[str, ...]
-    """Signals in it, "<equipment id>/<signal>"."""
+    """Names of the signals in it, "<equipment id>/<signal>", sorted."""
     sha256: str
     """Of the segment's bytes."""
 
@@ -60,12 +60,15 @@ class BundleExported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupMade:
-    """A copy of the record was made while it was in use."""
+    """A copy of the record was made, proven and put away, perhaps while the record was in use."""
 
     NAME: ClassVar[str] = "backup-made/1"
     size: int
+    """Entries in the copy; this entry is not among them, because it is true only once the copy is whole."""
     root: str
     """Tree head of the copy, hexadecimal."""
+    sha256: str
+    """Of the copy's file: a copy that is found years later can be told from any other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,11 +92,13 @@ class RecordUpgraded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStepped:
-    """The machine's clock went back or leapt ahead since the entry before: times near here need a second look."""
+    """The machine's clock went back since the entry before: times near here need a second look."""
 
     NAME: ClassVar[str] = "clock-stepped/1"
     before: Instant
+    """Recorded time of the entry before."""
     after: Instant
+    """What the clock says now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +111,27 @@ class IdentityLookedUp:
     signature: Signature
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityErased:
+    """Who a pseudonym is was erased at the person's wish or by law. The record keeps the pseudonym alone."""
+
+    NAME: ClassVar[str] = "identity-erased/1"
+    subject: str
+    reason: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentitiesRekeyed:
+    """The identity map was encrypted again under a new key."""
+
+    NAME: ClassVar[str] = "identities-rekeyed/1"
+    identities: int
+    reason: str
+    signature: Signature
+
+
 FACTS = (
     KeyIntroduced, KeyRetired, TelemetrySealed, BundleExported, BackupMade, RecordRestored, RecordUpgraded,
-    ClockStepped, IdentityLookedUp,
+    ClockStepped, IdentityLookedUp, IdentityErased, IdentitiesRekeyed,
 )  # fmt: skip
