@@ -12,6 +12,8 @@ from cytoloop.app.acts import note
 from cytoloop.app.bundle_entries import select
 from cytoloop.app.bundle_parts import Material, Typeset, assemble
 from cytoloop.app.keyring import Keyring, held, key_in_force
+from cytoloop.app.people import People
+from cytoloop.app.people import Signer as Signing
 from cytoloop.app.publishing import publish, published, witnesses
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.report import Standing
@@ -81,6 +83,21 @@ def export(source: Source, batch: str, to: Path, *, typeset: Typeset | None, act
         fact = BundleExported(batch=batch, manifest_sha256=manifest, tree_size=head.size)
         note(Registrar(source.ledger, source.clock), STREAM, fact, actor=actor)
     return Exported(entries=len(material.entries), size=len(archive), tree_size=head.size, manifest_sha256=manifest)
+
+
+def exporter(people: People, batch: str, by: Signing | None) -> str:
+    """The actor of an export: who asks, proven and with the right to it.
+
+    In a record that nobody is enrolled in, whoever has its folder may. UserError when somebody has to say who they are;
+    RefusedError when they may not, which is an entry too.
+    """
+    if by is None:
+        if any(not person.scripted for person in people.everybody()):
+            raise UserError("this record has people: say who takes the batch out with --as USER")
+        return ACTOR
+    subject = f"batch/{batch}"
+    people.prove(by, "export-bundle", subject)
+    return f"person:{people.allowed('export-bundle', by.user, subject).user}"
 
 
 def _covered(source: Source, batch: str) -> TreeHead:

@@ -12,6 +12,8 @@ from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
 from cytoloop.adapters.opcua.door import OpcUaDoor
 from cytoloop.app.bootstrap import Site, simulated_site
 from cytoloop.app.clinic import Clinic
+from cytoloop.app.committing import journal_of
+from cytoloop.app.historian import writable_telemetry
 from cytoloop.app.learning import Learner, approve_version
 from cytoloop.app.line import Line, Patient, Tick
 from cytoloop.app.views import LineView, Shelf, lines_view
@@ -78,7 +80,14 @@ async def demonstrate(
 
     `plant`: a facility behind OPC UA, whose clock `clock` follows; left out, it is simulated in this process.
     """
-    site = simulated_site(ledger, clock, pack, folder, seed=seed, plant=plant)
+    with journal_of(ledger, clock) as journal, writable_telemetry(folder) as telemetry:
+        site = simulated_site(ledger, clock, pack, folder, seed=seed, plant=plant, journal=journal, telemetry=telemetry)
+        await _both_arms(site, seed, patients, progress)
+    return summary(ledger, seed, len(patients))
+
+
+async def _both_arms(site: Site, seed: int, patients: Sequence[Patient], progress: Progress) -> None:
+    clock = site.clock
     clinic = Clinic(registrar=site.registrar, study=STUDY, protocol=PROTOCOL, consent_form=CONSENT_FORM)
     await clock.together(_prepare(site, clinic, patients))
     for number, name in enumerate(ARMS):
@@ -92,11 +101,10 @@ async def demonstrate(
             tick=progress(name),
         )
         if name == "closed_loop":
-            line.learner = Learner(site.registrar, site.door, name, Twin.from_data(dict(pack.twin)), seed)
+            line.learner = Learner(site.registrar, site.door, name, Twin.from_data(dict(site.pack.twin)), seed)
             await clock.together(_release_first_twin(line, line.learner))
         await line.run(patients, ARRIVALS)
     clinic.end("every patient of the demonstration was followed up")
-    return summary(ledger, seed, len(patients))
 
 
 def summary(ledger: Ledger, seed: int, patients: int) -> Demonstration:

@@ -1,13 +1,13 @@
 """Importing patients: FHIR resources into the record under pseudonyms, and back out as patients of a demonstration."""
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cytoloop.adapters.fhir import Identity, Imported, ImportedResource, ImportedSubject, import_resources, read_folder
-from cytoloop.app.bootstrap import RECORD, pseudonym_key, readable_record
+from cytoloop.adapters.fhir import Imported, ImportedResource, ImportedSubject, import_resources, read_folder
+from cytoloop.app.bootstrap import pseudonym_key, readable_record
+from cytoloop.app.identities import keep_imported, open_vault
+from cytoloop.app.records import holds_record
 from cytoloop.app.registrar import Registrar
 from cytoloop.clinic.subject import Subject, keyed_hash, pseudonym, subject
 from cytoloop.core.entry import Draft
@@ -19,8 +19,6 @@ from cytoloop.record.ledger import Ledger
 IMPORTER = "system:import"
 IMPORT_STREAM = "import/fhir"
 NO_STUDY = "none yet"
-IDENTITIES = "identities.json"
-"""Who the pseudonyms are: a file of its own beside the record, readable by its owner only, never in an entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +43,7 @@ def import_fhir(ledger: Ledger, clock: Clock, folder: Path, source: Path) -> Imp
     found = import_resources(read_folder(source), lambda text: pseudonym(text, key), lambda text: keyed_hash(text, key))
     fresh = _fresh(ledger, found)
     registrar = Registrar(ledger, clock)
-    _keep_identities(folder / IDENTITIES, found.identities)
+    gone = keep_imported(ledger, open_vault(folder), found.identities)
     names = {each.fact.subject for each in fresh if each.fact.resource_type == "Patient"}
     for person in found.subjects:
         _write_subject(registrar, person, [each for each in fresh if each.fact.subject == person.subject], names)
@@ -55,7 +53,7 @@ def import_fhir(ledger: Ledger, clock: Clock, folder: Path, source: Path) -> Imp
         new=len(fresh),
         subjects=len(found.subjects),
         observations=sum(len(each.observed) for each in fresh),
-        warnings=found.warnings,
+        warnings=(*found.warnings, *(f"who {each} is was erased before, and is not kept again" for each in gone)),
     )
 
 
@@ -67,7 +65,7 @@ def imported_subjects(ledger: Ledger) -> list[Subject]:
 
 def subjects_of(path: Path) -> list[Subject]:
     """The subjects of an import made before into the folder `path`; UserError when it holds none."""
-    if not (path / RECORD).exists():
+    if not holds_record(path):
         raise UserError(f"{path} holds no import; run `cytoloop import fhir SOURCE --data {path}` first")
     with readable_record(path) as ledger:
         subjects = imported_subjects(ledger)
@@ -104,15 +102,3 @@ def _write_subject(
         for observed in resource.observed
     ]
     registrar.ledger.append(stream, drafts, expected=registrar.ledger.position(stream))
-
-
-def _keep_identities(path: Path, identities: Sequence[Identity]) -> None:
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known |= {each.subject: {"reference": each.reference, "file": each.file} for each in identities}
-    beside = path.with_suffix(".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(json.dumps(known, indent=1, sort_keys=True))
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)

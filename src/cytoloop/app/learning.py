@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cytoloop.app.dataset import history_of
-from cytoloop.app.permissions import check
-from cytoloop.app.production import approve, in_force
+from cytoloop.app.production import approve, in_force, recipe_stream
 from cytoloop.app.registrar import Registrar
-from cytoloop.app.signing import ask_signature
+from cytoloop.app.signing import signed_for
 from cytoloop.app.steering import release_limits
 from cytoloop.compliance.gate import GateQuestion, judge
 from cytoloop.compliance.gate import Move as GateMove
@@ -83,11 +82,20 @@ class Learner:
         shown: dict[str, JSON] = {"twin": twin.document(), "ground": ground, "error": error}
         key = f"{self.line}/{twin.twin}/release/{twin.version}"
         what = f"release twin version {twin.version}"
-        answer = await ask_signature(self.door, key=key, role="qa", meaning="approved", what=what, shown=shown)
+        answer = await signed_for(
+            "release-model",
+            self.registrar,
+            self.door,
+            subject=self.twin_stream,
+            key=key,
+            role="qa",
+            meaning="approved",
+            what=what,
+            shown=shown,
+        )
         released = TwinReleased(
             twin=twin.twin, version=twin.version, sha256=twin.sha256, ground=ground, signature=answer.signature
         )
-        check("release-model", answer.signature)
         self.registrar.say(self.twin_stream, released, actor=f"person:{answer.signature.signer}")
         return ReleasedTwin(twin=twin, at=self.registrar.clock.now())
 
@@ -141,8 +149,11 @@ class Learner:
             "filing": draft.filing,
             "question": "Does this touch purpose, methods, primary endpoint, statistics or subjects?",
         }
-        answer = await ask_signature(
+        answer = await signed_for(
+            "sign-change",
+            self.registrar,
             self.door,
+            subject=stream,
             key=f"{self.line}/{draft.proposal}",
             role="principal_investigator",
             meaning="approved",
@@ -151,7 +162,6 @@ class Learner:
             options=("no", "yes", "decline"),
         )
         actor = f"person:{answer.signature.signer}"
-        check("sign-change", answer.signature)
         if answer.decision != "no":
             reason = answer.reason or "it is substantive: both reviews and a change filing come first"
             self.registrar.say(stream, ProposalDeclined(proposal=draft.proposal, reason=reason), actor=actor)
@@ -180,8 +190,17 @@ async def approve_version(
     }
     key = f"{line}/{master.recipe.recipe}/approve/{master.recipe.version}"
     what = f"approve recipe {master.recipe.recipe} version {master.recipe.version} for line {line}"
-    answer = await ask_signature(door, key=key, role="qualified_person", meaning="approved", what=what, shown=shown)
-    check("approve-recipe", answer.signature)
+    answer = await signed_for(
+        "approve-recipe",
+        registrar,
+        door,
+        subject=recipe_stream(line, master.recipe.recipe),
+        key=key,
+        role="qualified_person",
+        meaning="approved",
+        what=what,
+        shown=shown,
+    )
     return approve(registrar, line, master, answer.signature, change=change.change if change else None)
 
 

@@ -13,8 +13,10 @@ from cytoloop.adapters.plant import clinic as simulated_clinic
 from cytoloop.app.bootstrap import Site
 from cytoloop.app.clinic import CLINIC, Clinic
 from cytoloop.app.learning import Learner, ReleasedTwin
+from cytoloop.app.permissions import check
 from cytoloop.app.production import create_batch, free_equipment, in_force
 from cytoloop.app.quality import dispose, inspect, released
+from cytoloop.app.reviewing import ask_review
 from cytoloop.app.steering import LEVERS, Steering
 from cytoloop.app.views_loop import dose_of
 from cytoloop.core.batch import Batch, apply
@@ -94,8 +96,11 @@ class Line:
         await clock.until(after(clock.now(), TRANSPORT))
         batch = await self._start(f"B-{self.prefix}{number + 1:03d}", order, collected)
         batch = await self._carry(batch)
+        if not batch.ended:
+            return  # held: it stands in the record why, and its equipment stays with it
         batch = await self._clear(batch)
         self.occupied -= set(batch.created.equipment.values())
+        batch = await self._review(batch)
         batch = await self._dispose(batch)
         self.ended.append(batch)
         self.tick(batch.number)
@@ -116,13 +121,27 @@ class Line:
         )
 
     async def _carry(self, batch: Batch) -> Batch:
-        observers: tuple[Observer, ...] = (inspect,)
+        """Carry the batch through production while its readings are kept."""
+        if self.site.historian is None:
+            return await self._runner(batch).carry(batch)
+        async with self.site.historian.following(batch) as followed:
+            batch = await self._runner(batch, followed.observe).carry(batch)
+        for draft in followed.observe(batch, self.site.clock.now()):
+            batch = await self._append(batch, draft)
+        return batch
+
+    def _runner(self, batch: Batch, *observers: Observer) -> Runner:
+        observers = (inspect, *observers)
         if self.twin is not None:
-            observers = (inspect, self._steering(self.twin, batch.created.recipe_version).observe)
-        runner = Runner(
-            ledger=self.site.registrar.ledger, door=self.site.door, clock=self.site.clock, observers=observers
+            observers = (*observers, self._steering(self.twin, batch.created.recipe_version).observe)
+        return Runner(
+            ledger=self.site.registrar.ledger,
+            door=self.site.door,
+            clock=self.site.clock,
+            journal=self.site.journal,
+            observers=observers,
+            may=check,
         )
-        return await runner.carry(batch)
 
     async def _clear(self, batch: Batch) -> Batch:
         """An aborted batch leaves material in its bioreactor: discard it before anything else comes there."""
@@ -135,19 +154,19 @@ class Line:
             verb="program",
             arguments={"program": "discard", "coi": batch.created.coi, "parameters": {}},
         )
-        batch = self._note(batch, intent(step, 1, command), actor=RUNNER)
+        batch = await self._note(batch, intent(step, 1, command), actor=RUNNER)
         outcome = await self.site.door.perform(command)
         done = StepCompleted(step=step, attempt=1, values=outcome.values)
         failed = StepFailed(step=step, attempt=1, reason=outcome.note, values=outcome.values)
-        return self._note(batch, done if outcome.ok else failed, actor=outcome.by)
+        return await self._note(batch, done if outcome.ok else failed, actor=outcome.by)
 
-    def _note(self, batch: Batch, fact: Fact, actor: str) -> Batch:
+    async def _note(self, batch: Batch, fact: Fact, actor: str) -> Batch:
         draft = Draft(fact=fact, actor=actor, happened_at=self.site.clock.now())
-        return self._append(batch, draft)
+        return await self._append(batch, draft)
 
-    def _append(self, batch: Batch, draft: Draft) -> Batch:
-        ledger = self.site.registrar.ledger
-        for recorded in ledger.append(f"batch/{batch.number}", [draft], expected=batch.position):
+    async def _append(self, batch: Batch, draft: Draft) -> Batch:
+        journal = self.site.journal
+        for recorded in await journal.append(f"batch/{batch.number}", [draft], expected=batch.position):
             batch = apply(batch, recorded)
         return batch
 
@@ -164,9 +183,15 @@ class Line:
             seed=self.seed,
         )
 
+    async def _review(self, batch: Batch) -> Batch:
+        """Somebody of quality assurance who took no part reads the record before anybody decides on the batch."""
+        deviations, corrections = len(batch.deviations), len(batch.corrections)
+        remarks = f"entries read: {batch.position}; deviations closed: {deviations}; values corrected: {corrections}"
+        return await self._append(batch, await ask_review(self.site.registrar, batch, self.site.door, remarks))
+
     async def _dispose(self, batch: Batch) -> Batch:
-        _, draft = await dispose(batch, self.site.door, ())
-        return self._append(batch, draft)
+        _, draft = await dispose(self.site.registrar, batch, self.site.door, ())
+        return await self._append(batch, draft)
 
     async def _learn(self) -> None:
         """Learn from the finished batches, one lesson at a time."""

@@ -76,7 +76,7 @@ class People:
         """
         person = self.person(user)
         if person is None or person.scripted or person.state != "active":
-            self._refuse("sign-in", "person/", WRONG if person is None else f"account {person.state}{source}", person)
+            self._refuse("sign-in", "person/", _unfit(person, source), person)
             raise RefusedError(WRONG)
         self._tell(person, SignedIn(user=user, method="openid"), actor=f"person:{user}")
         return person
@@ -189,6 +189,14 @@ class People:
             components=tried.components,
             passkey=tried.passkey,
         )
+
+
+def _unfit(person: Person | None, source: str) -> str:
+    """Why a person whom the provider proved is not let in, for the record."""
+    where = f", asked from {source}" if source else ""
+    if person is None:
+        return f"nobody has the user id that the OpenID provider names{where}"
+    return f"the account is {'scripted' if person.scripted else person.state}{where}"
 
 
 def own_challenge(act: str, subject: str) -> bytes:

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
-from cytoloop.app.permissions import check
-from cytoloop.app.signing import ask_signature
+from cytoloop.app.registrar import Registrar
+from cytoloop.app.signing import signed_for
 from cytoloop.core.batch import Batch, Told
 from cytoloop.core.entry import Draft
 from cytoloop.core.equipment import Door
 from cytoloop.core.facts.quality import DispositionKind, DispositionSigned
 from cytoloop.core.time import Instant
 from cytoloop.quality.deviation import needed
-from cytoloop.quality.release import Obstacle, Review, allowed, review, shown, sign_off
+from cytoloop.quality.obstacles import Obstacle
+from cytoloop.quality.release import Review, allowed, review, shown, sign_off
 
 
 def inspect(batch: Batch, now: Instant) -> Sequence[Draft]:
@@ -18,23 +19,28 @@ def inspect(batch: Batch, now: Instant) -> Sequence[Draft]:
     return [Draft(fact=fact, actor="system:quality", happened_at=now) for fact in needed(batch)]
 
 
-async def dispose(batch: Batch, door: Door, obstacles: tuple[Obstacle, ...]) -> tuple[Review, Draft]:
+async def dispose(
+    registrar: Registrar, batch: Batch, door: Door, obstacles: tuple[Obstacle, ...]
+) -> tuple[Review, Draft]:
     """Show the batch to the qualified person and take the signed disposition.
 
-    Raises RefusedError when what comes back is not signed as shown, or may not be signed.
+    Raises RefusedError, which is an entry, when what comes back is not signed as shown, or may not be signed.
     """
     seen = review(batch, obstacles)
     options = allowed(seen)
     kind: DispositionKind = "released" if "released" in options else "rejected"
-    answer = await ask_signature(
+    answer = await signed_for(
+        "dispose",
+        registrar,
         door,
+        subject=f"batch/{batch.number}",
         key=f"{batch.number}/disposition#1",
         role="qualified_person",
         meaning="rejected" if kind == "rejected" else "released",
         what=f"disposition of batch {batch.number}: {kind}",
         shown=shown(seen),
+        actors=batch.people,
     )
-    check("dispose", answer.signature, actors=batch.people)
     fact = sign_off(seen, kind, _reason(seen), answer.signature)
     return seen, Draft(fact=fact, actor=f"person:{answer.signature.signer}", happened_at=answer.at)
 

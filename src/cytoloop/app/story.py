@@ -4,8 +4,9 @@ from cytoloop.app.views import Shelf
 from cytoloop.core.entry import Recorded
 from cytoloop.core.facts.feedback import ForecastMade, ProposalDrafted, TwinFitted
 from cytoloop.core.facts.production import ReadingsRecorded, RecipeApproved, StepCompleted, StepStarted
+from cytoloop.core.facts.record import TelemetrySealed
 
-ROUTINE = (StepStarted, StepCompleted, ReadingsRecorded)
+ROUTINE = (StepStarted, StepCompleted, ReadingsRecorded, TelemetrySealed)
 """Facts of every single step, left out where the turning points alone are told."""
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from cytoloop.app.telling_people import tell_people
+from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
 from cytoloop.core.facts import clinic, compliance, feedback, production, quality
 from cytoloop.core.json import JSON
@@ -12,6 +14,7 @@ from cytoloop.record.codec import Unread
 def tell(fact: Fact) -> Words:
     """The sentence of a fact; for a name this program does not know, the name and its data."""
     told = _clinic(fact) or _production(fact) or _quality(fact) or _compliance(fact) or _feedback(fact)
+    told = told or tell_record(fact) or tell_people(fact)
     if told is None:
         name, data = (fact.name, fact.data) if isinstance(fact, Unread) else (fact.NAME, {})
         return Words(en=f"{name} {_pairs(data)}", zh=f"{name} {_pairs(data)}")
@@ -103,8 +106,16 @@ def _production(fact: Fact) -> tuple[str, str] | None:
                 f"{f.parameter} moved from {f.old:g} to {f.new:g} {f.unit}, gate row {f.gate_row}: {f.reason}",
                 f"{f.parameter} 由 {f.old:g} 调至 {f.new:g} {f.unit}，依据第 {f.gate_row} 行：{f.reason}",
             )
+        case production.ValueCorrected() as f:
+            by = f.signature.printed_name
+            return (
+                f"{f.field} of entry {f.corrects} in the batch corrected from {f.old} to {f.new} by {by}: {f.reason}",
+                f"批次第 {f.corrects} 条的 {f.field} 由 {f.old} 更正为 {f.new}，更正人 {by}：{f.reason}",
+            )
         case production.BatchFinished():
             return "every step of the recipe is done", "配方全部步骤完成"
+        case production.BatchHeld() as f:
+            return f"batch stands still at {f.step}: {f.reason}", f"批次停在 {f.step}：{f.reason}"
         case production.BatchAborted() as f:
             return f"batch ended by deviation {f.deviation}: {f.reason}", f"批次因偏差 {f.deviation} 终止：{f.reason}"
         case _:
@@ -129,6 +140,12 @@ def _quality(fact: Fact) -> tuple[str, str] | None:
         case quality.DispositionSigned() as f:
             by = f.signature.printed_name
             return f"{f.disposition}, signed by {by}: {f.reason}", f"{f.disposition}，签署人 {by}：{f.reason}"
+        case quality.RecordReviewed() as f:
+            by, remarks = f.signature.printed_name, f.remarks or "–"
+            return (
+                f"record of {f.batch} reviewed up to entry {f.position} by {by}: {remarks}",
+                f"{f.batch} 的批记录审核至第 {f.position} 条，审核人 {by}：{remarks}",
+            )
         case _:
             return None
 

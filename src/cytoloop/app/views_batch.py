@@ -14,6 +14,7 @@ from cytoloop.app.views_results import (
     sampled,
     specification,
 )
+from cytoloop.app.views_review import CorrectionLine, ReviewLine, corrections, reviews
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.app.views_steps import OperationLine, StepLine, listed_operations
 from cytoloop.core.batch import Batch, Told
@@ -123,6 +124,8 @@ class BatchView:
     current: StepLine | None
     operations: tuple[OperationLine, ...]
     deviations: tuple[DeviationLine, ...]
+    corrections: tuple[CorrectionLine, ...]
+    reviews: tuple[ReviewLine, ...]
     results: tuple[ResultLine, ...]
     """Every result in order."""
     specification: tuple[ResultLine, ...]
@@ -174,6 +177,8 @@ def batch_view(shelf: Shelf, number: str) -> BatchView:
         current=_current(batch, operations),
         operations=operations,
         deviations=tuple(_deviations(batch)),
+        corrections=corrections(batch),
+        reviews=reviews(batch),
         results=tuple(result_line(batch, told, began) for told in batch.results),
         specification=tuple(specification(batch, began)),
         readings=readings(batch, began),

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from cytoloop.app.audit.by import user_of
 from cytoloop.core.batch import Batch, apply, begin
 from cytoloop.core.entry import Entry, Fact, Recorded
 from cytoloop.core.errors import FindingError, UserError
@@ -49,6 +50,8 @@ class Shelf:
         self._streams: dict[str, list[Recorded]] = {}
         self._masters: dict[str, MasterRecipe] = {}
         self._batches: dict[str, Batch] = {}
+        self._names: set[str] = set()
+        self._users: set[str] = set()
         self.catch_up()
 
     def catch_up(self) -> bool:
@@ -57,6 +60,8 @@ class Shelf:
         for recorded in self._reader.entries(before):
             self._all.append(recorded)
             self._streams.setdefault(recorded.entry.stream, []).append(recorded)
+            self._names.add(recorded.entry.name)
+            self._users.add(user_of(recorded))
             self._take(recorded)
         return len(self._all) > before
 
@@ -80,6 +85,14 @@ class Shelf:
     def streams(self, prefix: str = "") -> tuple[str, ...]:
         """Names of the streams that begin with `prefix`, in order of their first entry."""
         return tuple(name for name in self._streams if name.startswith(prefix))
+
+    def names(self) -> tuple[str, ...]:
+        """Names that entries have, in order of the alphabet."""
+        return tuple(sorted(self._names))
+
+    def users(self) -> tuple[str, ...]:
+        """User ids of everybody an entry is by, in order of the alphabet."""
+        return tuple(sorted(self._users - {""}))
 
     def facts(self, kind: type[F], prefix: str = "") -> tuple[Kept[F], ...]:
         """Facts of one kind in streams that begin with `prefix`, stream by stream in order."""

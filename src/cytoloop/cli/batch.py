@@ -10,14 +10,18 @@ from cytoloop.app.bootstrap import ZONE, readable_record
 from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf, batch_list_view
+from cytoloop.cli import acts_on_batch, bundle
 from cytoloop.cli.data import DATA, newest
-from cytoloop.cli.output import number, out, say_json, table, write_json
+from cytoloop.cli.output import number, out, say_json, table
 from cytoloop.core.entry import document
 from cytoloop.core.errors import UserError
-from cytoloop.core.json import JSON
 from cytoloop.core.words import LANGUAGES, Language
 
 app = typer.Typer(help="Batches: list them, read one from order to outcome, take one out.", no_args_is_help=True)
+app.command("correct")(acts_on_batch.correct)
+app.command("review")(acts_on_batch.review)
+app.command("decide")(acts_on_batch.decide)
+app.command("export")(bundle.export_batch)
 
 
 @app.command("list")
@@ -81,28 +85,6 @@ def show(
             highlight=False,
             soft_wrap=True,
         )
-
-
-@app.command("export")
-def export(
-    batch: str = typer.Argument(..., help="Batch number."),
-    to: Path = typer.Option(..., "--to", metavar="FILE", help="File to write."),
-    data: Path | None = DATA,
-) -> None:
-    """Take a batch's entries out as one JSON file, with the tree head they stand under."""
-    with readable_record(newest(data)) as ledger:
-        shelf, head = Shelf(ledger), ledger.head()
-    entries: list[JSON] = [document(each.entry) for each in story_of(shelf, batch, whole=True)]
-    write_json(
-        {
-            "format": "cytoloop-batch-export/1",
-            "batch": batch,
-            "tree_head": {"size": head.size, "root": head.root.hex()},
-            "entries": entries,
-        },
-        to,
-    )
-    out.print(f"{len(entries)} entries of {batch} written to {to}", highlight=False, soft_wrap=True)
 
 
 def _language(named: str) -> Language:

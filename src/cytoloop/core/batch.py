@@ -5,14 +5,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from cytoloop.core.entry import Recorded
+from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.feedback import ForecastMade
 from cytoloop.core.facts.production import (
     BatchAborted,
     BatchCreated,
     BatchFinished,
+    BatchHeld,
     ReadingsRecorded,
     SetPointMoved,
     StepCompleted,
@@ -20,13 +21,16 @@ from cytoloop.core.facts.production import (
     StepInDoubt,
     StepResolved,
     StepStarted,
+    ValueCorrected,
 )
 from cytoloop.core.facts.quality import (
     DeviationClosed,
     DeviationOpened,
     DispositionSigned,
+    RecordReviewed,
     ResultRecorded,
 )
+from cytoloop.core.facts.record import BundleExported
 from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.time import Instant
@@ -60,7 +64,10 @@ class StepRecord:
     position: int
     """Position of the entry that gave it its state."""
     values: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+    """Values in force: as they came, or as they were corrected since."""
     reason: str = ""
+    doubts: int = 0
+    """Times it was said to be in doubt: how often a person was asked what became of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +96,16 @@ class Batch:
     readings: tuple[Told[ReadingsRecorded], ...] = ()
     forecasts: tuple[Told[ForecastMade], ...] = ()
     deviations: Mapping[str, Deviation] = field(default_factory=dict, hash=False)
+    corrections: tuple[Told[ValueCorrected], ...] = ()
+    reviews: tuple[Told[RecordReviewed], ...] = ()
+    newest: int = 0
+    """Position of the newest entry that a review must have seen: any but reviews, dispositions and exports."""
     people: frozenset[str] = frozenset()
-    """User ids of everybody whose act stands in the stream."""
+    """User ids of everybody whose act stands in the stream; reading it for a review is no act in the batch."""
     finished_at: Instant | None = None
     aborted: Told[BatchAborted] | None = None
+    held: Told[BatchHeld] | None = None
+    """Since when it stands still because a person's answers were refused; None once it goes on."""
     disposition: Told[DispositionSigned] | None = None
 
     @property
@@ -104,6 +117,11 @@ class Batch:
     def ended(self) -> bool:
         """Whether production of this batch is over."""
         return self.finished_at is not None or self.aborted is not None
+
+    @property
+    def reviewed(self) -> Told[RecordReviewed] | None:
+        """The newest review, when nothing was entered that it has not seen; None when a new one is needed."""
+        return next((told for told in reversed(self.reviews) if told.fact.position > self.newest), None)
 
     @property
     def running(self) -> StepRecord | None:
@@ -142,44 +160,69 @@ def fold(recorded: Iterable[Recorded], master: MasterRecipe) -> Batch:
 
 def apply(batch: Batch, recorded: Recorded) -> Batch:
     """The batch after one more entry. Entries of no consequence for the state only move the position."""
-    at, position = recorded.entry.happened_at, recorded.entry.position
-    kind, _, user = recorded.entry.actor.partition(":")
-    people = batch.people | {user} if kind == "person" else batch.people
-    moved_on = replace(batch, position=position + 1, people=people)
-    match recorded.fact:
-        case StepStarted() as fact:
-            return _with_step(moved_on, _started(fact, at, position))
-        case StepCompleted() as fact:
-            return _end_step(moved_on, fact.step, "done", at, position, values=fact.values)
-        case StepFailed() as fact:
-            return _end_step(moved_on, fact.step, "failed", at, position, values=fact.values, reason=fact.reason)
-        case StepInDoubt() as fact:
-            return _end_step(moved_on, fact.step, "in-doubt", None, position)
-        case StepResolved() as fact:
+    fact, position = recorded.fact, recorded.entry.position
+    changes = _changes(batch, fact, recorded.entry.happened_at, position)
+    if not isinstance(fact, RecordReviewed | BundleExported):  # these only read
+        kind, _, user = recorded.entry.actor.partition(":")
+        people = batch.people | {user} if kind == "person" else batch.people
+        # A disposition follows the review; it is nothing that the review should have seen.
+        newest = batch.newest if isinstance(fact, DispositionSigned) else position
+        changes |= {"newest": newest, "people": people}
+    return replace(batch, position=position + 1, **changes)
+
+
+def _changes(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, Any]:
+    """What an entry changes in a batch, by field: the batch is made anew once for all of them."""
+    match fact:
+        case StepStarted():
+            return {"held": None, "steps": _with(batch, _started(fact, at, position))}
+        case StepCompleted():
+            return {"steps": _ended(batch, fact.step, "done", at, position, values=fact.values)}
+        case StepFailed():
+            return {"steps": _ended(batch, fact.step, "failed", at, position, values=fact.values, reason=fact.reason)}
+        case StepInDoubt():
+            return {"steps": _ended(batch, fact.step, "in-doubt", None, position, doubts=1)}
+        case StepResolved():
             state: StepState = "done" if fact.resolution == "done" else "not-done"
-            return _end_step(moved_on, fact.step, state, at, position, reason=fact.reason)
-        case SetPointMoved() as fact:
+            return {"held": None, "steps": _ended(batch, fact.step, state, at, position, reason=fact.reason)}
+        case SetPointMoved():
             parameters = {**batch.parameters, fact.parameter: fact.new}
-            moves = (*batch.moves, Told(fact, position, at))
-            return replace(moved_on, parameters=parameters, moves=moves)
-        case ResultRecorded() as fact:
-            return replace(moved_on, results=(*batch.results, Told(fact, position, at)))
-        case ReadingsRecorded() as fact:
-            return replace(moved_on, readings=(*batch.readings, Told(fact, position, at)))
-        case ForecastMade() as fact:
-            return replace(moved_on, forecasts=(*batch.forecasts, Told(fact, position, at)))
-        case DeviationOpened() as fact:
-            return _with_deviation(moved_on, Deviation(opened=Told(fact, position, at)))
-        case DeviationClosed() as fact:
-            return _close_deviation(moved_on, Told(fact, position, at))
+            return {"parameters": parameters, "moves": (*batch.moves, Told(fact, position, at))}
+        case ResultRecorded():
+            return {"results": (*batch.results, Told(fact, position, at))}
+        case ReadingsRecorded():
+            return {"readings": (*batch.readings, Told(fact, position, at))}
+        case ForecastMade():
+            return {"forecasts": (*batch.forecasts, Told(fact, position, at))}
+        case ValueCorrected():
+            return _corrected(batch, Told(fact, position, at))
+        case DeviationOpened():
+            opened = Deviation(opened=Told(fact, position, at))
+            return {"deviations": {**batch.deviations, fact.deviation: opened}}
+        case DeviationClosed():
+            return _closed(batch, Told(fact, position, at))
         case BatchFinished():
-            return replace(moved_on, finished_at=at)
-        case BatchAborted() as fact:
-            return replace(moved_on, aborted=Told(fact, position, at))
-        case DispositionSigned() as fact:
-            return replace(moved_on, disposition=Told(fact, position, at))
+            return {"finished_at": at}
+        case BatchHeld():
+            return {"held": Told(fact, position, at)}
+        case BatchAborted():
+            return {"aborted": Told(fact, position, at)}
+        case DispositionSigned():
+            return {"disposition": Told(fact, position, at)}
+        case RecordReviewed():
+            return {"reviews": (*batch.reviews, Told(fact, position, at))}
         case _:
-            return moved_on
+            return {}
+
+
+def _corrected(batch: Batch, told: Told[ValueCorrected]) -> dict[str, Any]:
+    """The corrected value is in force, unless the step was done again since."""
+    corrections = (*batch.corrections, told)
+    step = next((each for each in batch.steps.values() if each.position == told.fact.corrects), None)
+    if step is None:
+        return {"corrections": corrections}
+    values = {**step.values, told.fact.field: told.fact.new}
+    return {"corrections": corrections, "steps": _with(batch, replace(step, values=values))}
 
 
 def _started(fact: StepStarted, at: Instant, position: int) -> StepRecord:
@@ -196,11 +239,11 @@ def _started(fact: StepStarted, at: Instant, position: int) -> StepRecord:
     )
 
 
-def _with_step(batch: Batch, step: StepRecord) -> Batch:
-    return replace(batch, steps={**batch.steps, step.step: step})
+def _with(batch: Batch, step: StepRecord) -> dict[str, StepRecord]:
+    return {**batch.steps, step.step: step}
 
 
-def _end_step(
+def _ended(
     batch: Batch,
     name: str,
     state: StepState,
@@ -209,21 +252,28 @@ def _end_step(
     *,
     values: Mapping[str, JSON] | None = None,
     reason: str = "",
-) -> Batch:
+    doubts: int = 0,
+) -> dict[str, StepRecord]:
+    """The steps, one of which came to an end or into doubt; `doubts` adds to the times it was."""
     step = batch.steps[name]
-    ended = replace(step, state=state, ended_at=at, position=position, values=values or {}, reason=reason)
-    return _with_step(batch, ended)
+    ended = replace(
+        step,
+        state=state,
+        ended_at=at,
+        position=position,
+        values=values or {},
+        reason=reason,
+        doubts=step.doubts + doubts,
+    )
+    return _with(batch, ended)
 
 
-def _with_deviation(batch: Batch, deviation: Deviation) -> Batch:
-    return replace(batch, deviations={**batch.deviations, deviation.opened.fact.deviation: deviation})
-
-
-def _close_deviation(batch: Batch, closed: Told[DeviationClosed]) -> Batch:
+def _closed(batch: Batch, closed: Told[DeviationClosed]) -> dict[str, Any]:
+    """The deviation is decided on; the step that failed for it is done or to be done again."""
     deviation = replace(batch.deviations[closed.fact.deviation], closed=closed)
-    batch = _with_deviation(batch, deviation)
+    changes: dict[str, Any] = {"deviations": {**batch.deviations, closed.fact.deviation: deviation}}
     step = deviation.opened.fact.step
-    if step is None or step not in batch.steps or batch.steps[step].state != "failed":
-        return batch
-    state: StepState = "done" if closed.fact.decision == "continue" else "not-done"
-    return _with_step(batch, replace(batch.steps[step], state=state, ended_at=closed.happened_at))
+    if step is not None and step in batch.steps and batch.steps[step].state == "failed":
+        state: StepState = "done" if closed.fact.decision == "continue" else "not-done"
+        changes["steps"] = _with(batch, replace(batch.steps[step], state=state, ended_at=closed.happened_at))
+    return changes

@@ -12,12 +12,13 @@ from cytoloop.core.facts.quality import DeviationKind, DeviationOpened
 from cytoloop.core.product import AlarmLimit
 from cytoloop.core.reading import Reading
 from cytoloop.core.time import Instant, hours_between
+from cytoloop.quality.answer import questions
 from cytoloop.quality.specification import judge
 
 
 def needed(batch: Batch) -> tuple[DeviationOpened, ...]:
     """Deviations to open now, in the order of the entries that showed them; none when all are known."""
-    found = (*_failed_steps(batch), *_results(batch), *_excursions(batch))
+    found = (*_failed_steps(batch), *_corrections(batch), *_results(batch), *_excursions(batch))
     # Two excursions of one signal in one entry of readings are one deviation.
     new = {each.deviation: each for each in reversed(found) if each.deviation not in batch.deviations}
     return tuple(sorted(new.values(), key=lambda each: (each.cause, each.deviation)))
@@ -32,7 +33,8 @@ def _opened(
 
 def _failed_steps(batch: Batch) -> Iterator[DeviationOpened]:
     for step in batch.steps.values():
-        if step.state != "failed":
+        # An answer on a deviation that was refused is asked for again; it is no deviation of its own.
+        if step.state != "failed" or step.verb == "decide":
             continue
         kind: DeviationKind = "identity-mismatch" if _mismatched(batch, step) else "step-failed"
         what = f"step {step.step}, attempt {step.attempt}, failed: {step.reason}"
@@ -42,6 +44,20 @@ def _failed_steps(batch: Batch) -> Iterator[DeviationOpened]:
 def _mismatched(batch: Batch, step: StepRecord) -> bool:
     """Whether a label was read and it is not this batch's."""
     return step.verb == "scan" and "code" in step.values and step.values["code"] != batch.created.coi
+
+
+def _corrections(batch: Batch) -> Iterator[DeviationOpened]:
+    """A corrected answer is held against the question again, as the first one was. The step itself stays done."""
+    by_position = {step.position: step for step in batch.steps.values()}
+    for told in batch.corrections:
+        step, new = by_position.get(told.fact.corrects), told.fact.new
+        if step is None or not isinstance(new, int | float):
+            continue
+        for question in questions(step):
+            problem = question.problem(new) if question.name == told.fact.field else None
+            if problem:
+                what = f"step {step.step}, attempt {step.attempt}, was corrected: {problem}"
+                yield _opened(batch, "step-failed", what, told.position)
 
 
 def _results(batch: Batch) -> Iterator[DeviationOpened]:

@@ -4,40 +4,19 @@ Releasing needs an empty list of obstacles. Supply out of specification and cond
 decisions with conditions of their own, never a softer release (EudraLex Vol. 4 Part IV, chapter 11).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-from cytoloop.core.batch import Batch, Deviation
+from cytoloop.core.batch import Batch, Deviation, Told
 from cytoloop.core.errors import RefusedError
-from cytoloop.core.facts.quality import DispositionKind, DispositionSigned
+from cytoloop.core.facts.production import ValueCorrected
+from cytoloop.core.facts.quality import DispositionKind, DispositionSigned, RecordReviewed
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Signature
-from cytoloop.core.words import Words
+from cytoloop.quality.obstacles import Obstacle, obstacles
 from cytoloop.quality.specification import Judged, judge
-
-ObstacleKind = Literal[
-    "already-signed",
-    "not-finished",
-    "aborted",
-    "open-deviation",
-    "identity",
-    "out-of-specification",
-    "cannot-judge",
-    "result-missing",
-    "law",
-]
 
 RELEASER = "qualified_person"
 """The role that signs a disposition."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Obstacle:
-    """One thing that stands in the way of releasing a batch."""
-
-    kind: ObstacleKind
-    words: Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +36,7 @@ class Review:
 def review(batch: Batch, further: tuple[Obstacle, ...] = ()) -> Review:
     """The review of `batch`; `further` are obstacles other stages found (rules of law)."""
     judged = tuple(judge(told.fact, batch.master.product, batch.created.weight) for told in batch.results)
-    obstacles = (*_progress(batch), *_deviations(batch), *_specification(batch, judged), *further)
-    return Review(batch=batch, results=judged, obstacles=obstacles)
+    return Review(batch=batch, results=judged, obstacles=(*obstacles(batch, judged), *further))
 
 
 def shown(review: Review) -> dict[str, JSON]:
@@ -82,6 +60,8 @@ def shown(review: Review) -> dict[str, JSON]:
         ],
         "results": [_result(judged) for judged in review.results],
         "deviations": [_deviation(each) for each in batch.deviations.values()],
+        "corrections": [_correction(told) for told in batch.corrections],
+        "review": _review(batch.reviewed) if batch.reviewed else None,
         "obstacles": [{"kind": each.kind, "en": each.words.en, "zh": each.words.zh} for each in review.obstacles],
     }
 
@@ -89,8 +69,8 @@ def shown(review: Review) -> dict[str, JSON]:
 def allowed(review: Review) -> tuple[DispositionKind, ...]:
     """The dispositions that may be signed now.
 
-    Rejection is always open once production is over. Release: no obstacle. Conditional release: only results
-    are still missing. Supply out of specification: production finished, every obstacle a limit not met.
+    Rejection is always open once production is over. Release: no obstacle. Conditional release: only results are
+    still missing. Supply out of specification: production finished, every obstacle a limit not met.
     """
     kinds = {obstacle.kind for obstacle in review.obstacles}
     if "already-signed" in kinds or not review.batch.ended:
@@ -121,47 +101,6 @@ def sign_off(review: Review, disposition: DispositionKind, reason: str, signatur
     return DispositionSigned(disposition=disposition, reason=reason, signature=signature)
 
 
-def _progress(batch: Batch) -> Iterator[Obstacle]:
-    """A conditional release is the one disposition that another may follow."""
-    if batch.disposition is not None and batch.disposition.fact.disposition != "conditionally-released":
-        kind = batch.disposition.fact.disposition
-        yield _obstacle("already-signed", f"the batch is already {kind}", f"该批已签署处置：{kind}")
-    if batch.aborted is not None:
-        yield _obstacle("aborted", "production was ended before its recipe", "生产在配方完成前终止")
-    elif batch.finished_at is None:
-        yield _obstacle("not-finished", "production is not finished", "生产尚未完成")
-
-
-def _deviations(batch: Batch) -> Iterator[Obstacle]:
-    for each in batch.deviations.values():
-        fact = each.opened.fact
-        if each.closed is None:
-            en, zh = f"deviation {fact.deviation} is open: {fact.what}", f"偏差 {fact.deviation} 未关闭：{fact.what}"
-            yield _obstacle("open-deviation", en, zh)
-        elif fact.kind == "identity-mismatch" and each.closed.fact.decision == "continue":
-            en = f"deviation {fact.deviation}: the batch went on although a label was not this patient's"
-            yield _obstacle("identity", en, f"偏差 {fact.deviation}：标签与患者不符，批次仍继续")
-
-
-def _specification(batch: Batch, judged: tuple[Judged, ...]) -> Iterator[Obstacle]:
-    """Any release result out of specification stands: a later, better one does not wash it away."""
-    release = [each for each in judged if each.result.stage == "release"]
-    for each in release:
-        if each.judgement == "out":
-            yield _obstacle("out-of-specification", each.reason, f"不符合放行标准：{each.reason}")
-        elif each.judgement == "cannot-judge":
-            yield _obstacle("cannot-judge", each.reason, f"无法判定：{each.reason}")
-    tested = {each.result.attribute for each in release}
-    for attribute in batch.master.product.at("release"):
-        if attribute.critical and attribute.attribute not in tested:
-            en = f"there is no release result of {attribute.words.en} ({attribute.attribute})"
-            yield _obstacle("result-missing", en, f"缺少放行检验结果：{attribute.words.zh}")
-
-
-def _obstacle(kind: ObstacleKind, en: str, zh: str) -> Obstacle:
-    return Obstacle(kind=kind, words=Words(en=en, zh=zh))
-
-
 def _result(judged: Judged) -> JSON:
     result = judged.result
     return {
@@ -174,6 +113,23 @@ def _result(judged: Judged) -> JSON:
         "high": judged.high,
         "judgement": judged.judgement,
     }
+
+
+def _correction(told: Told[ValueCorrected]) -> JSON:
+    fact = told.fact
+    return {
+        "corrects": fact.corrects,
+        "field": fact.field,
+        "old": fact.old,
+        "new": fact.new,
+        "reason": fact.reason,
+        "signer": fact.signature.signer,
+    }
+
+
+def _review(told: Told[RecordReviewed]) -> JSON:
+    fact = told.fact
+    return {"position": fact.position, "remarks": fact.remarks, "signer": fact.signature.signer}
 
 
 def _deviation(deviation: Deviation) -> JSON:

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
+from zipfile import ZipFile
 
 import pytest
 
@@ -62,7 +63,9 @@ def test_demo_writes_the_figures_as_json(demo_folder: Path) -> None:
 def test_demo_figures_are_those_of_its_record(cytoloop: Cytoloop, demo_folder: Path) -> None:
     figures = json.loads((demo_folder.parent / "demo.json").read_text(encoding="utf-8"))
     verified = json.loads(cytoloop("verify", demo_folder, "--json").stdout)
-    assert verified == {**figures["record"], "verified": True}
+    assert verified["verified"] is True
+    assert {name: verified[name] for name in figures["record"]} == figures["record"]
+    assert verified["telemetry"]["unsealed"] == 0
 
 
 def test_verify_takes_the_noted_tree_head_and_no_other(cytoloop: Cytoloop, demo_folder: Path) -> None:
@@ -115,16 +118,43 @@ def test_batch_show_leaves_steps_out_when_asked(cytoloop: Cytoloop, demo_folder:
     assert len(turning) < len(whole)
 
 
-def test_batch_export_holds_the_entries_and_their_tree_head(
-    cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path
-) -> None:
-    file = tmp_path / "batch.json"
-    assert cytoloop("batch", "export", "B-C002", "--to", file, "--data", demo_folder).returncode == 0
-    exported = json.loads(file.read_text(encoding="utf-8"))
-    told = json.loads(cytoloop("batch", "show", "B-C002", "--data", demo_folder, "--json").stdout)
-    verified = json.loads(cytoloop("verify", demo_folder, "--json").stdout)
-    assert exported["entries"] == told
-    assert exported["tree_head"] == {"size": verified["entries"], "root": verified["tree_head"]}
+@pytest.fixture(scope="module")
+def exporting(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the demonstration that may be exported from: an export is an entry."""
+    return Path(shutil.copytree(demo_folder, tmp_path_factory.mktemp("exporting") / "data"))
+
+
+def test_batch_export_is_a_bundle_that_verify_checks(cytoloop: Cytoloop, exporting: Path, tmp_path: Path) -> None:
+    file = tmp_path / "B-C002.cytoloop.zip"
+    told = json.loads(cytoloop("batch", "show", "B-C002", "--data", exporting, "--json").stdout)
+    done = cytoloop("batch", "export", "B-C002", "--to", file, "--data", exporting)
+    assert done.returncode == 0, done.stderr
+    with ZipFile(file) as archive:
+        entries = [json.loads(line) for line in archive.read("entries.jsonl").splitlines()]
+        assert {"report.en.html", "report.zh.html", "report.en.pdf", "report.zh.pdf", "verify.py"} <= set(
+            archive.namelist()
+        )
+    assert [each for each in entries if each in told] == told
+    checked = json.loads(cytoloop("verify", file, "--json").stdout)
+    assert (checked["batch"], checked["entries"], checked["reports_compared"]) == ("B-C002", len(entries), True)
+    assert checked["signatures_over_what_was_shown"] == checked["signatures"] > 1
+    assert cytoloop("verify", exporting).returncode == 0
+    shown = cytoloop("verify", file, "--key", checked["keys"][0])
+    assert "B-C002: " in shown.stdout
+    assert "compare this key" not in shown.stdout
+
+
+def test_a_bundle_that_was_changed_is_named_with_exit_1(cytoloop: Cytoloop, exporting: Path, tmp_path: Path) -> None:
+    file = tmp_path / "b.zip"
+    assert cytoloop("batch", "export", "B-C001", "--to", file, "--data", exporting, "--no-pdf").returncode == 0
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    done = cytoloop("verify", file)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cytoloop: ")
+    (tmp_path / "letter.txt").write_text("hello", encoding="utf-8")
+    assert cytoloop("verify", tmp_path / "letter.txt").returncode == 2
 
 
 def test_recipe_show_of_the_record_and_of_the_pack(cytoloop: Cytoloop, demo_folder: Path) -> None:

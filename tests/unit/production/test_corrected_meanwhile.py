@@ -125,7 +125,7 @@ async def test_a_second_runner_is_still_no_correction(start: Instant) -> None:
     assert world.door.effects == {}
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.dictionaries(st.integers(1, 60), st.sampled_from([3.0, 6.5, 12.0]), max_size=5))
 async def test_whenever_values_are_corrected_every_step_is_done_once(at: dict[int, float]) -> None:
     world = interrupted(MASTER, START, at)

@@ -25,6 +25,7 @@ from cytoloop.core.facts.quality import (
     DeviationClosed,
     DeviationOpened,
     DispositionSigned,
+    RecordReviewed,
     ResultRecorded,
 )
 from cytoloop.core.product import Stage
@@ -33,7 +34,8 @@ from cytoloop.core.signature import Meaning, Signature
 from cytoloop.core.words import Words
 from cytoloop.production.pack import PACK_FILES, Pack, load_pack
 from cytoloop.quality.deviation import needed
-from cytoloop.quality.release import Obstacle, allowed, review, sign_off
+from cytoloop.quality.obstacles import Obstacle
+from cytoloop.quality.release import allowed, review, sign_off
 from cytoloop.quality.specification import judge
 
 BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
@@ -162,8 +164,18 @@ def failed(verb: str = "program", **values: Any) -> tuple[StepStarted, StepFaile
     return started, StepFailed(step=step, attempt=1, reason="it did not work", values=values)
 
 
-def finished(**changes: float) -> Batch:
+def reviewed(batch: Batch) -> Batch:
+    """The batch after somebody reviewed its record as it is now."""
+    signed = signature(meaning="reviewed", role="qa")
+    return more(batch, RecordReviewed(batch="B-1", position=batch.position, remarks="", signature=signed))
+
+
+def unread(**changes: float) -> Batch:
     return batch_of(*(result(name, value) for name, value in {**GOOD, **changes}.items()), BatchFinished())
+
+
+def finished(**changes: float) -> Batch:
+    return reviewed(unread(**changes))
 
 
 @pytest.mark.parametrize(
@@ -306,30 +318,31 @@ def test_an_obstacle_leaves_other_dispositions(
 
 def test_a_missing_result_allows_a_conditional_release_and_later_the_release() -> None:
     facts = [result(name, value) for name, value in GOOD.items() if name != "sterility"]
-    batch = batch_of(*facts, BatchFinished())
+    batch = reviewed(batch_of(*facts, BatchFinished()))
     seen = review(batch)
     assert [each.kind for each in seen.obstacles] == ["result-missing"]
     assert allowed(seen) == ("conditionally-released", "rejected")
     signed = sign_off(seen, "conditionally-released", "sterility is pending", signature(seen.digest))
-    complete = review(more(batch, signed, result("sterility", 0.0)))
-    assert allowed(complete) == ("released", "rejected")
+    complete = more(batch, signed, result("sterility", 0.0))
+    assert allowed(review(complete)) == ("rejected",), "the record grew since it was reviewed"
+    assert allowed(review(reviewed(complete))) == ("released", "rejected")
 
 
 def test_a_better_second_result_does_not_wash_the_first_away() -> None:
-    batch = more(finished(viability=0.5), result("viability", 0.9))
+    batch = reviewed(more(unread(viability=0.5), result("viability", 0.9)))
     assert "released" not in allowed(review(batch))
 
 
 def test_an_open_deviation_hinders_release_and_a_closed_one_does_not() -> None:
-    batch = finished()
+    batch = unread()
     opened = DeviationOpened(deviation="B-1-D1", kind="excursion", what="warm", cause=1)
-    assert allowed(review(more(batch, opened))) == ("rejected",)
-    assert allowed(review(more(batch, opened, closed(opened)))) == ("released", "rejected")
+    assert allowed(review(reviewed(more(batch, opened)))) == ("rejected",)
+    assert allowed(review(reviewed(more(batch, opened, closed(opened))))) == ("released", "rejected")
 
 
 def test_a_label_of_somebody_else_hinders_release_for_ever() -> None:
     opened = DeviationOpened(deviation="B-1-D1", kind="identity-mismatch", what="label", cause=1)
-    seen = review(more(finished(), opened, closed(opened)))
+    seen = review(reviewed(more(unread(), opened, closed(opened))))
     assert [each.kind for each in seen.obstacles] == ["identity"]
     assert allowed(seen) == ("rejected",)
 
@@ -370,6 +383,7 @@ def test_a_disposition_is_signed_as_shown_or_refused(
 def test_the_digest_binds_to_everything_shown() -> None:
     one = review(finished())
     assert one.digest == review(finished()).digest
+    assert one.digest != review(unread()).digest
     assert one.digest != review(finished(viability=0.91)).digest
     law = Obstacle(kind="law", words=Words(en="no consent", zh="无知情同意"))
     assert one.digest != review(finished(), (law,)).digest

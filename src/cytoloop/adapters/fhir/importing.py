@@ -10,6 +10,7 @@ from cytoloop.adapters.fhir.observation import Observed, is_weight, read_observa
 from cytoloop.adapters.fhir.resource import Resource, items, parse, patient_reference, text
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import ResourceImported
+from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
 
 Sex = Literal["female", "male", "other", "unknown"]
@@ -38,6 +39,10 @@ class Identity:
     reference: str
     """ "Patient/abc"."""
     file: str
+    names: tuple[str, ...] = field(default=(), repr=False)
+    birth_date: str | None = field(default=None, repr=False)
+    identifiers: tuple[str, ...] = field(default=(), repr=False)
+    """Business identifiers, "<system> <value>"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +98,32 @@ def import_resources(files: Mapping[str, bytes], pseudonym: Keyed, keyed: Keyed)
     imported = [_resource(each, subject_of, keyed, warnings) for each in resources]
     return Imported(
         subjects=tuple(_subject(each, subject_of[each.reference], keyed, imported) for each in patients),
-        identities=tuple(
-            Identity(subject=subject_of[each.reference], reference=each.reference, file=each.file) for each in patients
-        ),
+        identities=tuple(_identity(each, subject_of[each.reference]) for each in patients),
         resources=tuple(imported),
         counts=dict(Counter(each.resource_type for each in resources)),
         warnings=tuple(warnings),
     )
+
+
+def _identity(patient: Resource, subject: str) -> Identity:
+    return Identity(
+        subject=subject,
+        reference=patient.reference,
+        file=patient.file,
+        names=tuple(name for each in items(patient.body.get("name")) if (name := _name(each))),
+        birth_date=text(patient.body.get("birthDate")),
+        identifiers=tuple(
+            " ".join(part for part in (text(each.get("system")), text(each.get("value"))) if part)
+            for each in items(patient.body.get("identifier"))
+        ),
+    )
+
+
+def _name(name: Mapping[str, JSON]) -> str:
+    """A HumanName as one text: as it was written out, else given names and family name (R4 §2.24.0.14)."""
+    given = name.get("given")
+    parts = [*(given if isinstance(given, list) else []), name.get("family")]
+    return text(name.get("text")) or " ".join(part for part in parts if isinstance(part, str))
 
 
 def _refuse_duplicates(resources: list[Resource]) -> None:

@@ -155,6 +155,16 @@ class BatchFinished:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchHeld:
+    """A person's answer was refused too often: the batch stands still until it is run again and answered rightly."""
+
+    NAME: ClassVar[str] = "batch-held/1"
+    step: str
+    """What waits for the answer: a decision on a deviation, or a step in doubt."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchAborted:
     """A person ended the batch before its recipe did."""
 
@@ -165,5 +175,6 @@ class BatchAborted:
 
 FACTS = (
     RecipeApproved, BatchCreated, StepStarted, StepCompleted, StepFailed, StepInDoubt, StepResolved,
-    ReadingsRecorded, SetPointMoved, ValueCorrected, BatchFinished, BatchAborted,
+    ReadingsRecorded, SetPointMoved, ValueCorrected, BatchFinished, BatchHeld,
+    BatchAborted,
 )  # fmt: skip

@@ -1,0 +1,82 @@
+"""`cytoloop batch correct`, `review` and `decide`: what people do to a batch's record, each act signed."""
+
+from pathlib import Path
+
+import typer
+
+from cytoloop.app.acts import refusing
+from cytoloop.app.audit.asked import Asked, zone_named
+from cytoloop.app.correcting import propose, sign_correction
+from cytoloop.app.reviewing import deviation_to_decide, record_to_review, sign_decision, sign_off_record
+from cytoloop.app.views import Shelf
+from cytoloop.app.views_audit import audit_rows
+from cytoloop.cli.acting import acting, show_what_is_signed
+from cytoloop.cli.audit import audit_table, language_named
+from cytoloop.cli.data import DATA
+from cytoloop.cli.output import out
+from cytoloop.cli.signer import AS, signer
+from cytoloop.core.entry import Recorded
+
+BATCH = typer.Argument(..., help="Batch number.")
+WHY = typer.Option(..., "--why", metavar="TEXT", help="Reason, in a sentence.", prompt="Reason")
+
+
+def correct(
+    batch: str = BATCH,
+    entry: int = typer.Option(..., "--entry", metavar="N", help="Number of the entry, as `batch show` has it."),
+    field: str = typer.Option(..., "--field", metavar="NAME", help="The typed value to correct."),
+    to: str = typer.Option(..., "--to", metavar="VALUE", help="The right value, in the question's unit."),
+    why: str = WHY,
+    user: str = AS,
+    data: Path | None = DATA,
+) -> None:
+    """Correct a value that a person typed; the old one stays in the record. Asks for a reason and a signature."""
+    with acting(data) as desk:
+        with refusing(desk.people.registrar, "correct-value", f"batch/{batch}"):
+            correction = propose(desk.ledger, batch, entry=entry, field=field, to=to, reason=why)
+        show_what_is_signed(correction.shown, correction.digest)
+        written = sign_correction(desk.people, signer(user), correction)
+    _told(f"{field} of entry {entry} is {correction.new:g} {correction.question.unit} from now on", written[0])
+    for each in written[1:]:
+        _told("the new value is out of range: a deviation is open", each)
+
+
+def review(
+    batch: str = BATCH,
+    remarks: str = typer.Option(..., "--remarks", metavar="TEXT", help="What was found.", prompt="Remarks"),
+    user: str = AS,
+    data: Path | None = DATA,
+    lang: str = typer.Option("en", help="en or zh."),
+) -> None:
+    """Sign that you have read a batch's record with its audit trail. Only who took no part in the batch may."""
+    language = language_named(lang)
+    with acting(data) as desk:
+        with refusing(desk.people.registrar, "review-record", f"batch/{batch}"):
+            seen = record_to_review(desk.ledger, batch, remarks.strip())
+        asked, zone = Asked(batch=batch, changes=True, descending=False), zone_named("")
+        out.print(audit_table(audit_rows(Shelf(desk.ledger), asked), zone, language))
+        out.print(f"[dim]every entry: cytoloop audit --batch {batch}[/]", highlight=False)
+        show_what_is_signed(seen.content, seen.digest)
+        (written,) = sign_off_record(desk.people, signer(user), seen)
+    _told(f"the record of {batch} is reviewed up to entry {seen.batch.position}", written)
+
+
+def decide(
+    batch: str = BATCH,
+    deviation: str = typer.Argument(..., help="Number of the deviation."),
+    decision: str = typer.Option(..., "--decision", metavar="WORD", help="continue or terminate."),
+    why: str = WHY,
+    user: str = AS,
+    data: Path | None = DATA,
+) -> None:
+    """Decide on a deviation that is open although production is over, as one that a correction showed."""
+    with acting(data) as desk:
+        with refusing(desk.people.registrar, "close-deviation", f"batch/{batch}"):
+            seen = deviation_to_decide(desk.ledger, batch, deviation, decision, why)
+        show_what_is_signed(seen.content, seen.digest)
+        written = sign_decision(desk.people, signer(user), seen)
+    _told(f"deviation {deviation} is closed: {decision}", written[0])
+
+
+def _told(what: str, written: Recorded) -> None:
+    out.print(f"{what} (entry {written.entry.sequence})", highlight=False, soft_wrap=True)
