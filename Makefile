@@ -7,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test check browser lock clean
+.PHONY: setup demo test check browser compiler lock clean
 
 setup: $(VENV)/.ready
 
@@ -27,7 +27,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 demo: setup
 	@$(BIN)/cytoloop demo $(ARGS)
 
-test: $(VENV)/.ready-dev browser check
+test: $(VENV)/.ready-dev browser compiler check
 
 check:
 	$(BIN)/ruff format --check .
@@ -41,12 +41,16 @@ browser:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || test -n "$$CYTOLOOP_BROWSER" || \
 	  sh tools/install-browser.sh
 
+# The fault tests compile a small shim between a program and its disk. Also a compiler is installed when it is not there.
+compiler:
+	@echo '#include <dlfcn.h>' | $${CC:-cc} -E -x c - >/dev/null 2>&1 || sh tools/install-compiler.sh
+
 # Hashes and no addresses. Needs uv: pip install uv
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
 	  --extra opcua --group build pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
-	  --extra opcua --extra pdf --extra postgres --extra time-stamp --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra opcua --extra openid --extra pdf --extra postgres --extra time-stamp --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
