@@ -135,11 +135,14 @@ def _quality(fact: Fact) -> tuple[str, str] | None:
             by = f.signature.printed_name
             return (
                 f"deviation {f.deviation} closed by {by}: {f.decision}, {f.reason}",
-                f"偏差 {f.deviation} 由 {by} 关闭：{f.decision}，{f.reason}",
+                f"偏差 {f.deviation} 由 {by} 关闭：{_DECISIONS[f.decision]}，{f.reason}",
             )
         case quality.DispositionSigned() as f:
             by = f.signature.printed_name
-            return f"{f.disposition}, signed by {by}: {f.reason}", f"{f.disposition}，签署人 {by}：{f.reason}"
+            return (
+                f"{f.disposition}, signed by {by}: {f.reason}",
+                f"{_DISPOSITIONS[f.disposition]}，签署人 {by}：{f.reason}",
+            )
         case quality.RecordReviewed() as f:
             by, remarks = f.signature.printed_name, f.remarks or "–"
             return (
@@ -217,4 +220,11 @@ _REVIEWS = {"academic": "学术", "ethics": "伦理"}
 _RESULTS = {"pass": "通过", "fail": "不通过"}
 _SIGNERS = {"subject": "受试者", "guardian": "监护人"}
 _RESPONSES = {"complete": "完全", "partial": "部分", "none": "无"}
+_DISPOSITIONS = {
+    "released": "放行",
+    "conditionally-released": "有条件放行",
+    "rejected": "拒绝放行",
+    "supplied-out-of-specification": "超标供应",
+}
+_DECISIONS = {"continue": "继续", "repeat": "重复", "terminate": "终止"}
 _STAGES = {"incoming": "来料", "in_process": "过程", "release": "放行"}

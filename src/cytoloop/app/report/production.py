@@ -45,7 +45,7 @@ def _corrected(says: Says, batch: Batch) -> Iterator[tuple[Cell, ...]]:
             says.time(told.happened_at),
             what,
             cell(shown(fact.new), "changed", old=shown(fact.old)),
-            f"{by.printed_name} ({by.role})",
+            f"{by.printed_name} ({says.role(by.role)})",
             fact.reason,
         )
 

@@ -33,7 +33,7 @@ DISPOSITIONS: Mapping[str, tuple[str, str]] = {
     "released": ("released", "放行"),
     "conditionally-released": ("conditionally released", "有条件放行"),
     "rejected": ("rejected", "拒绝放行"),
-    "supplied-out-of-specification": ("supplied out of specification", "不合格供应"),
+    "supplied-out-of-specification": ("supplied out of specification", "超标供应"),
 }
 
 
@@ -91,7 +91,9 @@ def deviations(says: Says, view: BatchView) -> Section:
 def _deviation(says: Says, line: DeviationLine) -> tuple[Cell, ...]:
     decision = cell(says("open: nobody has decided", "未关闭"), "bad")
     if line.signature is not None:
-        decision = cell(f"{line.decision}: {line.reason} — {line.signature.printed_name} ({line.signature.role})")
+        decision = cell(
+            f"{line.decision}: {line.reason} — {line.signature.printed_name} ({says.role(line.signature.role)})"
+        )
     return row(
         f"{line.deviation} ({line.kind})",
         line.what,
@@ -119,7 +121,7 @@ def disposition(says: Says, stream: tuple[Recorded, ...]) -> Section:
 
 def _signed(says: Says, what: str, reason: str, by: Signature) -> Paragraph:
     when = says.time(by.signed_at, by.zone)
-    return Paragraph(cell=cell(f"{what}: {reason} — {by.printed_name} ({by.role}), {when} {by.zone}"))
+    return Paragraph(cell=cell(f"{what}: {reason} — {by.printed_name} ({says.role(by.role)}), {when} {by.zone}"))
 
 
 def law(says: Says, view: BatchView, duties: Mapping[str, str], found: tuple[Recorded, ...]) -> Section:
@@ -178,7 +180,7 @@ def _signature(says: Says, recorded: Recorded, by: Signature) -> tuple[Cell, ...
     return row(
         str(recorded.entry.sequence),
         by.printed_name,
-        by.role,
+        says.role(by.role),
         says(*MEANINGS[by.meaning]),
         f"{says.time(by.signed_at, by.zone)} {by.zone}",
         ", ".join(by.components),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from cytoloop.app.permissions import ROLE_WORDS
 from cytoloop.core.json import JSON, canonical
 from cytoloop.core.report import Cell, Mark, Pairs, Table
 from cytoloop.core.time import Instant
@@ -23,6 +24,11 @@ class Says:
     def words(self, words: Words) -> str:
         """The words in this report's language."""
         return words.text(self.language)
+
+    def role(self, role: str) -> str:
+        """The role as people say it; a role of another version as it stands."""
+        known = next((words for each, words in ROLE_WORDS.items() if each == role), None)
+        return self.words(known) if known else role
 
     def time(self, at: Instant | None, zone: str | None = None) -> str:
         """Local time with its offset, "2026-06-01 16:00:00 +08:00"; a dash when there is none."""
