@@ -60,7 +60,7 @@ def test_a_corrected_value_shows_the_old_one_struck_through_with_who_and_why(rep
 
 def test_a_signature_shows_name_role_meaning_time_and_zone(reports: dict[Language, Report]) -> None:
     text = html(reports["en"])
-    for said in ("Chen Jianguo 陈建国", "qualified_person", "released", "2026-06-01 16:00:00 +08:00 Asia/Shanghai"):
+    for said in ("Chen Jianguo 陈建国", "qualified person", "released", "2026-06-01 16:00:00 +08:00 Asia/Shanghai"):
         assert said in text
     assert "user-id, passkey" in text
 
