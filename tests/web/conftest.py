@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from tests.web.site import Site, running
 from tests.web.story import write_story
 
@@ -48,3 +49,12 @@ def chromium() -> str:
     if not found or not Path(found).exists():
         pytest.fail("no Chromium is here: install the package `chromium`, or name one in CYTOLOOP_BROWSER")
     return found
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 from tests.web.site import Site, running
 from tests.web.story import write_story
 
@@ -21,14 +21,6 @@ pytestmark = pytest.mark.browser
 TABLET, DESK = (1024, 768), (1440, 900)
 WAIT = 20_000
 """Milliseconds after which something that was to appear has failed."""
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @dataclass

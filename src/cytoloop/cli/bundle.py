@@ -7,12 +7,14 @@ import typer
 
 from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.adapters.documents.pdf import render_pdf
-from cytoloop.app.bundle import export
+from cytoloop.app.bundle import export, exporter
 from cytoloop.app.bundle_check import Checked, check_bundle
 from cytoloop.app.bundle_source import bundle_source
 from cytoloop.app.bundle_trust import Trust
+from cytoloop.app.people import people_at
 from cytoloop.cli.data import DATA, newest
 from cytoloop.cli.output import out, say_json
+from cytoloop.cli.signer import signer
 from cytoloop.core.errors import UserError
 from cytoloop.record.note import parse_key
 
@@ -22,10 +24,13 @@ def export_batch(
     to: Path = typer.Option(..., "--to", metavar="FILE", help="File to write, for example B-C001.cytoloop.zip."),
     data: Path | None = DATA,
     pdf: bool = typer.Option(True, help="Also the reports as PDF, where the extra `pdf` is installed."),
+    by: str | None = typer.Option(None, "--as", metavar="USER", help="Who takes it out, in a record that has people."),
 ) -> None:
     """Take a batch out as one file that anybody can check without us, for thirty years (`cytoloop verify FILE`)."""
-    with bundle_source(newest(data), ScaledClock()) as source:
-        exported = export(source, batch, to, typeset=render_pdf if pdf else None)
+    folder, clock = newest(data), ScaledClock()
+    with bundle_source(folder, clock) as source:
+        actor = exporter(people_at(folder, source.ledger, clock), batch, signer(by) if by else None)
+        exported = export(source, batch, to, typeset=render_pdf if pdf else None, actor=actor)
     size = f"{exported.size / 1e6:.1f} MB"
     out.print(f"{exported.entries} entries of {batch} written to {to} ({size})", highlight=False, soft_wrap=True)
     out.print(f"check it with: cytoloop verify {to}", highlight=False, soft_wrap=True)

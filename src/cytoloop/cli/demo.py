@@ -9,15 +9,17 @@ import typer
 
 from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
 from cytoloop.adapters.opcua.door import OpcUaDoor
-from cytoloop.app.bootstrap import RECORD, writable_record
 from cytoloop.app.demo import ARMS, START, Demonstration, demonstrate, drawn_patients, patients_of
 from cytoloop.app.importing import import_fhir, imported_subjects, subjects_of
 from cytoloop.app.line import Patient, Tick
 from cytoloop.app.packs import read_pack
 from cytoloop.app.plant import clock_of
+from cytoloop.app.records import holds_record, writable_record
+from cytoloop.app.settings import Settings
 from cytoloop.cli.data import fresh
 from cytoloop.cli.output import err, number, out, progress, table, write_json
 from cytoloop.cli.record import serve_folder
+from cytoloop.cli.store import STORE, prepare
 from cytoloop.core.errors import UserError
 from cytoloop.production.pack import Pack
 from cytoloop.record.ledger import Ledger
@@ -42,16 +44,19 @@ def demo(
     plant: str | None = typer.Option(
         None, metavar="ENDPOINT", help="Drive a facility behind OPC UA (`cytoloop plant serve`); needs --realtime."
     ),
+    store: str | None = STORE,
     serve: bool = typer.Option(True, help="Serve the pages afterwards."),
     port: int = typer.Option(8818, min=0, max=65535, help="Port of the pages; 0 for any free one."),
 ) -> None:
     """Take patients' orders through the loop twice on the same donors: the fixed recipe, then the closed loop."""
     began = perf_counter()
     loaded, folder = read_pack(pack), data or fresh(f"demo-seed{seed}")
-    if (folder / RECORD).exists() and patients_from != folder:
+    if holds_record(folder) and patients_from != folder:
         raise UserError(f"{folder} holds a record already; name an empty folder, or leave --data out")
     if plant is not None and realtime is None:
         raise UserError("a plant runs in its own time: name its factor with --realtime")
+    if store is not None:
+        prepare(folder, Settings(store=store), empty=True)
     asked = Asked(folder=folder, pack=loaded, seed=seed, patients=patients, source=patients_from)
     result = asyncio.run(_run(asked, realtime, plant))
     seconds = perf_counter() - began
@@ -101,9 +106,9 @@ def _patients(ledger: Ledger, clock: SimulatedClock | ScaledClock, asked: Asked)
     source, seed, count = asked.source, asked.seed, asked.patients
     if source is None:
         return drawn_patients(seed, count or PATIENTS)
-    if (source / RECORD).exists() and source != asked.folder:
+    if holds_record(source) and source != asked.folder:
         return patients_of(subjects_of(source), seed, count)
-    if not (source / RECORD).exists():
+    if not holds_record(source):
         for warning in import_fhir(ledger, clock, asked.folder, source).warnings:
             err.print(f"[yellow]note:[/] {warning}", highlight=False)
     return patients_of(imported_subjects(ledger), seed, count)

@@ -8,7 +8,24 @@ import sys
 import typer
 
 from cytoloop import __version__
-from cytoloop.cli import batch, demo, importing, pack, plant, recipe, record, twin
+from cytoloop.cli import (
+    audit,
+    backup,
+    batch,
+    bench,
+    checkpoint,
+    demo,
+    identity,
+    importing,
+    pack,
+    people,
+    plant,
+    recipe,
+    record,
+    store,
+    telemetry,
+    twin,
+)
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
 
@@ -27,12 +44,23 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("serve")(record.serve)
 app.command("verify")(record.verify)
+app.command("audit")(audit.audit)
+app.command("init")(store.init)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore_command)
+app.command("upgrade")(backup.upgrade_command)
 app.add_typer(batch.app, name="batch")
+app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(pack.app, name="pack")
+app.add_typer(people.app, name="people")
 app.add_typer(importing.app, name="import")
+app.add_typer(identity.app, name="identity")
+app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
 app.add_typer(plant.app, name="plant")
+app.add_typer(bench.app, name="bench")
+app.add_typer(store.app, name="store")
 
 
 def _version(shown: bool) -> None:

@@ -69,6 +69,8 @@ ART_55 = _clause(
     "4fac9fbc160ff207ac679d4e45e61853e6f76e908ce84a3df100476bae4c0c1f",
     "A trial run to develop a drug or a device follows drug and device law instead of this decree.",
 )
+CLAUSES = (ART_14, ART_15, ART_19_1, ART_19_2, ART_22, ART_55)
+"""Every clause that is read here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,7 +49,7 @@ class Codec:
 
     def encode(self, fact: Fact) -> dict[str, JSON]:
         """The fact's data as plain JSON; KeyError when its name is not known here."""
-        return cast(dict[str, JSON], self._adapters[fact.NAME].dump_python(fact, mode="json"))
+        return cast(dict[str, JSON], self._adapters[fact.NAME].serializer.to_python(fact, mode="json"))
 
     def decode(self, entry: Entry) -> Recorded:
         """The entry with its fact; FindingError when the data do not fit the name."""

@@ -13,12 +13,22 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.app.views import Reader
-from cytoloop.core.errors import CytoloopError
+from cytoloop.core.errors import CytoloopError, RefusedError, UserError
+from cytoloop.core.time import Clock
+from cytoloop.web.account import Account
+from cytoloop.web.activation import Activation
 from cytoloop.web.api import Api
 from cytoloop.web.desk import Desk
+from cytoloop.web.guard import Guard
 from cytoloop.web.lexicon import load
+from cytoloop.web.office import Office
+from cytoloop.web.openid import OpenIdSignIn
 from cytoloop.web.pages import Pages
+from cytoloop.web.render import Render
+from cytoloop.web.sign_in import SignIn
+from cytoloop.web.signing import Signing
 
 FOLDER = Path(__file__).parent
 HEADERS = {
@@ -32,17 +42,27 @@ HEADERS = {
 }
 
 
-def make_app(open_ledger: Callable[[], Reader]) -> Starlette:
-    """The pages over the record that `open_ledger` opens, which is called once, at the first visit."""
+def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, clock: Clock | None = None) -> Starlette:
+    """The pages over the record that `open_ledger` opens, which is called once, at the first visit.
+
+    `folder`: the data folder, where people sign in and sign; without it the pages are for reading only.
+    """
     desk, lexicon = Desk(open_ledger), load()
-    pages, api = Pages(desk, lexicon, templates()), Api(desk, lexicon)
-    return Starlette(
+    render = Render(lexicon, templates())
+    pages, api = Pages(desk, render), Api(desk, lexicon)
+    office = Office(folder, desk, clock or ScaledClock()) if folder else None
+    guard = [Middleware(Guard, office=office, unreadable=pages.unreadable)] if office else []
+    app = Starlette(
         routes=[
+            *(_acts(office, render) if office else ()),
             Route("/", pages.loop),
             Route("/batches", pages.batches),
             Route("/batches/{number}", pages.batch),
             Route("/record", pages.record),
             Route("/record/{sequence:int}", pages.entry),
+            Route("/audit", pages.audit),
+            Route("/audit.csv", pages.audit_csv),
+            Route("/audit.json", pages.audit_json),
             Route("/recipes", pages.recipes),
             Route("/recipes/{line}", pages.recipe),
             Route("/api/loop.json", api.loop),
@@ -51,9 +71,47 @@ def make_app(open_ledger: Callable[[], Reader]) -> Starlette:
             Route("/bokeh/bokeh.min.js", bokeh_script),
             Mount("/static", StaticFiles(directory=FOLDER / "static")),
         ],
-        middleware=[Middleware(Headers)],
-        exception_handlers={404: pages.not_found, CytoloopError: pages.unreadable},
+        middleware=[Middleware(Headers), *guard],
+        exception_handlers={
+            403: pages.refused,
+            404: pages.not_found,
+            RefusedError: pages.refused,
+            CytoloopError: pages.unreadable,
+        },
     )
+    app.state.office = office
+    return app
+
+
+def demand_people(app: Starlette, folder: Path, host: str) -> None:
+    """UserError when pages that ask nobody to sign in would be served to other machines."""
+    here = host in ("127.0.0.1", "::1", "localhost")
+    if not here and not app.state.office.inhabited:
+        raise UserError(
+            f"nobody is enrolled in {folder}, so everybody on the network could read it: enrol people first "
+            "(cytoloop people found), or serve on 127.0.0.1"
+        )
+
+
+def _acts(office: Office, render: Render) -> list[Route]:
+    """Where people sign in and sign."""
+    who, signing = SignIn(office, render), Signing(office, render)
+    provider = OpenIdSignIn(office, who)
+    activation, account = Activation(office, render), Account(office, render)
+    return [
+        Route("/sign-in", who.ask, methods=["GET"]),
+        Route("/sign-in", who.enter, methods=["POST"]),
+        Route("/sign-out", who.leave, methods=["POST"]),
+        Route("/openid/begin", provider.begin, methods=["GET"]),
+        Route("/openid/back", provider.back, methods=["GET"]),
+        Route("/activate", activation.ask, methods=["GET"]),
+        Route("/activate", activation.step, methods=["POST"]),
+        Route("/account", account.show, methods=["GET"]),
+        Route("/account/passkeys", account.add_passkey, methods=["POST"]),
+        Route("/people", account.people, methods=["GET"]),
+        Route("/sign/{act}", signing.ask, methods=["GET"]),
+        Route("/sign/{act}", signing.sign, methods=["POST"]),
+    ]
 
 
 def templates() -> jinja2.Environment:

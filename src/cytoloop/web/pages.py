@@ -1,15 +1,18 @@
 """Pages: each takes a request, looks at the record once, and renders one template."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
-import jinja2
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+from cytoloop.app.audit.asked import stamp
+from cytoloop.app.audit.export import to_csv, to_json
+from cytoloop.app.permissions import ROLES
+from cytoloop.app.settings import ZONE
 from cytoloop.app.views import (
     Shelf,
     batch_list_view,
@@ -20,17 +23,15 @@ from cytoloop.app.views import (
     recipe_view,
     record_view,
 )
+from cytoloop.app.views_audit import audit_rows, audit_view
 from cytoloop.core.errors import UserError
-from cytoloop.core.words import Language, Words
-from cytoloop.web import show
+from cytoloop.web.audit import nothing_asked, query_of
 from cytoloop.web.charts import chart_ids
 from cytoloop.web.desk import Desk
-from cytoloop.web.language import COOKIE, language_of
-from cytoloop.web.lexicon import Lexicon
+from cytoloop.web.guard import is_stranger
+from cytoloop.web.render import Render
 
 T = TypeVar("T")
-YEAR = 365 * 24 * 3600
-"""Seconds that a chosen language is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,7 @@ class Pages:
     """The pages of one desk."""
 
     desk: Desk
-    lexicon: Lexicon
-    templates: jinja2.Environment
+    render: Render
 
     def loop(self, request: Request) -> Response:
         """The first page: the loop itself."""
@@ -67,6 +67,28 @@ class Pages:
         view = self.desk.look(lambda shelf: record_view(shelf, page=number, stream=stream, name=name))
         return self._page(request, "record.html", view=view, at_page=_page_of(stream, name))
 
+    def audit(self, request: Request) -> Response:
+        """One page of the audit trail; with the reason and status 400 when what is asked for cannot be."""
+        page = request.query_params.get("page", "")
+        number, problem = int(page) if page.isdecimal() else 1, ""
+        try:
+            query = query_of(request.query_params)
+            view = self.desk.look(lambda shelf: audit_view(shelf, query.asked, page=number))
+        except UserError as error:
+            query, problem = nothing_asked(), str(error)
+            view = self.desk.look(lambda shelf: audit_view(shelf, query.asked))
+        status = 400 if problem else 200
+        tools = {"stamp": stamp, "roles": ROLES, "zones": (ZONE, "UTC")}
+        return self._page(request, "audit.html", status, view=view, query=query, problem=problem, **tools)
+
+    def audit_csv(self, request: Request) -> Response:
+        """The audit trail asked for as CSV; 400 when it cannot be."""
+        return self._taken_out(request, "csv")
+
+    def audit_json(self, request: Request) -> Response:
+        """The audit trail asked for as JSON; 400 when it cannot be."""
+        return self._taken_out(request, "json")
+
     def entry(self, request: Request) -> Response:
         """One entry; 404 when the record is shorter."""
         sequence = request.path_params["sequence"]
@@ -89,9 +111,26 @@ class Pages:
         """What a visitor reads when nothing is at the address."""
         return self._page(request, "not_found.html", 404)
 
+    def refused(self, request: Request, error: Exception) -> Response:
+        """What a visitor reads when what they asked for was refused."""
+        reason = error.detail if isinstance(error, HTTPException) else str(error)
+        return self._page(request, "refused.html", 403, reason=reason)
+
     def unreadable(self, request: Request, error: Exception) -> Response:
-        """What a visitor reads when the record cannot be shown."""
-        return self._page(request, "unreadable.html", 500, reason=str(error))
+        """What a visitor reads when the record cannot be shown; a stranger is not told where it is kept."""
+        reason = "" if is_stranger(request) else str(error)
+        return self._page(request, "unreadable.html", 500, reason=reason)
+
+    def _taken_out(self, request: Request, form: str) -> Response:
+        try:
+            query = query_of(request.query_params)
+            rows = self.desk.look(lambda shelf: list(audit_rows(shelf, query.asked)))
+        except UserError as error:
+            return PlainTextResponse(str(error), 400)
+        headers = {"content-disposition": f'attachment; filename="audit.{form}"', "cache-control": "no-store"}
+        if form == "json":
+            return JSONResponse(to_json(rows, query.zone), headers=headers)
+        return Response(to_csv(rows, query.zone), media_type="text/csv; charset=utf-8; header=present", headers=headers)
 
     def _found(self, view: Callable[[Shelf], T]) -> T:
         try:
@@ -100,43 +139,7 @@ class Pages:
             raise HTTPException(404, str(error)) from error
 
     def _page(self, request: Request, template: str, status: int = 200, **values: object) -> Response:
-        language = language_of(request)
-        body = self.templates.get_template(template).render(**self._tools(request, language), **values)
-        response = HTMLResponse(body, status, headers={"content-language": language, "vary": "cookie, accept-language"})
-        if request.query_params.get("lang") == language:
-            response.set_cookie(COOKIE, language, max_age=YEAR, samesite="lax", httponly=True)
-        return response
-
-    def _tools(self, request: Request, language: Language) -> Mapping[str, Any]:
-        """What every template may use: `t` a text by key, `n` one that follows a count, `name` words for a
-        name in the data, `w` bilingual words."""
-
-        def t(key: str, **values: object) -> str:
-            return self.lexicon.text(key, language, **values)
-
-        def n(key: str, count: int | str) -> str:
-            return self.lexicon.counted(key, count, language)
-
-        def name(group: str, of: str, otherwise: Words | None = None) -> str:
-            return self.lexicon.name(group, of, language, otherwise)
-
-        def w(words: Words) -> str:
-            return words.text(language)
-
-        def in_language(other: Language) -> str:
-            url = request.url.include_query_params(lang=other)
-            return f"{url.path}?{url.query}"
-
-        return {
-            "t": t,
-            "n": n,
-            "name": name,
-            "w": w,
-            "lang": language,
-            "in_language": in_language,
-            "path": request.url.path,
-            "show": show,
-        }
+        return self.render.page(request, template, status, **values)
 
 
 def _page_of(stream: str, name: str) -> Callable[[int], str]:

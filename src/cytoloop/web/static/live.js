@@ -2,6 +2,8 @@
 // the page in place of the old ones. Folded parts stay as the reader left them.
 
 const EVERY = 3000;
+// A page that renews itself is nobody asking: it keeps no session alive.
+const BY_ITSELF = { headers: { "x-cytoloop-live": "1" } };
 const main = document.querySelector("main[data-live]");
 const pulse = document.getElementById("pulse");
 
@@ -12,7 +14,7 @@ function tell(alive) {
 }
 
 async function renewRegions() {
-  const page = await (await fetch(location.href)).text();
+  const page = await (await fetch(location.href, BY_ITSELF)).text();
   const fresh = new DOMParser().parseFromString(page, "text/html");
   for (const region of document.querySelectorAll("[data-region]")) {
     const next = fresh.getElementById(region.id);
@@ -24,7 +26,9 @@ async function renewRegions() {
 
 async function look() {
   try {
-    const answer = await (await fetch(`${main.dataset.live}?seen=${main.dataset.seen}`)).json();
+    const reply = await fetch(`${main.dataset.live}?seen=${main.dataset.seen}`, BY_ITSELF);
+    if (reply.status === 401) return location.reload();
+    const answer = await reply.json();
     tell(true);
     if (String(answer.entries) === main.dataset.seen) return;
     await renewRegions();
