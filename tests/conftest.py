@@ -3,17 +3,29 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from tests.contract.postgres_server import PostgresServer, running_server
 
 from cytoloop.cli.main import run
 from cytoloop.core.time import Instant
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--long` (or CYTOLOOP_LONG=1): the long form of the fault tests, for hours and not for every change."""
+    parser.addoption("--long", action="store_true", help="the long form of the fault tests")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form of the fault tests was asked for."""
+    return bool(request.config.getoption("--long") or os.environ.get("CYTOLOOP_LONG"))
 
 
 @pytest.fixture
@@ -40,6 +52,13 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A process of its own: browser tests keep an event loop running in this one.
     subprocess.run([sys.executable, "-m", "cytoloop.cli.main", *arguments], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test run's own; databases are made in it by `postgres.database()`."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from cytoloop.adapters.plant.faults import Faults
 from cytoloop.core.equipment import Command
 from cytoloop.core.json import JSON
 from cytoloop.core.product import EquipmentClass, Plant
-from cytoloop.core.signature import Meaning, Signature
+from cytoloop.core.signature import Meaning, Password, Proof, Signature
 from cytoloop.core.time import Clock, Instant
 from cytoloop.core.words import Words
 from cytoloop.testing.door_contract import DoorCase, check_door
@@ -79,10 +79,10 @@ async def test_the_facility_is_a_door(start: Instant) -> None:
 class Signing:
     """Signs without asking for secrets: the promise under test is the door's."""
 
-    def sign(self, *, signer: str, secret: str, meaning: Meaning, digest: str, at: Instant) -> Signature:
+    def sign(self, *, signer: str, proof: Proof, role: str, meaning: Meaning, digest: str, at: Instant) -> Signature:
         return Signature(
-            signer=signer, printed_name=signer, role="qa", meaning=meaning, signed_at=at, zone="UTC", digest=digest,
-            components=("user-id", "password") if secret else (),
+            signer=signer, printed_name=signer, role=role, meaning=meaning, signed_at=at, zone="UTC", digest=digest,
+            components=("user-id", "password") if isinstance(proof, Password) else (),
         )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from cytoloop.cli.main import app
-from cytoloop.core.facts import clinic, compliance, feedback, production, quality
+from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality, record
 from cytoloop.record.codec import ALL_FACTS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -23,6 +23,8 @@ STAGES: dict[str, ModuleType] = {
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,
+    "People and rights": people,
+    "The record itself": record,
 }
 
 RENDERED = "A test renders this page from the program (`CYTOLOOP_RENDER=1 pytest tests/spec/test_reference.py`)."
