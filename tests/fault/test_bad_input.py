@@ -153,8 +153,8 @@ def test_data_folder_in_use(cytoloop: Cytoloop, demo_folder: Path, tmp_path: Pat
         assert cytoloop("verify", data).returncode == 0
 
 
-def test_full_disk(demo_folder: Path, tmp_path: Path, cytoloop: Cytoloop) -> None:
-    """A limit on the size of a file stands for a disk with no room left: both refuse the write."""
+def test_a_disk_that_refuses_a_write(demo_folder: Path, tmp_path: Path, cytoloop: Cytoloop) -> None:
+    """A limit on the size of a file: the disk refuses a write, and not because it is full (test_failing_disk.py)."""
     assert demo_folder.is_dir()  # it has run before: its compiled functions need no room any more
     data = tmp_path / "data"
     arguments = ["demo", "--patients", "2", "--no-serve", "--data", str(data)]
@@ -162,7 +162,7 @@ def test_full_disk(demo_folder: Path, tmp_path: Path, cytoloop: Cytoloop) -> Non
     done = subprocess.run(limited, capture_output=True, text=True, check=False, timeout=120)
     said = sentence(done)
     assert f"the record in {data}/record.db could not be written" in said
-    assert "nothing of this append was kept" in said
+    assert "whether it was kept shows when the record is opened again" in said
     verified = cytoloop("verify", data)
     assert verified.returncode == 0
     assert not verified.stdout.startswith("0 entries")
@@ -171,7 +171,7 @@ def test_full_disk(demo_folder: Path, tmp_path: Path, cytoloop: Cytoloop) -> Non
 def test_data_folder_that_cannot_be_made(cytoloop: Cytoloop, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     said = sentence(cytoloop("demo", "--data", tmp_path / "file" / "data", "--no-serve"))
-    assert "cannot be used" in said
+    assert "could not be made" in said
     assert "name another one" in said
 
 

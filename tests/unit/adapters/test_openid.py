@@ -1,7 +1,7 @@
 """OpenID Connect against a small real provider: who it proves, and everything that is refused."""
 
 import hmac
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -40,6 +40,10 @@ def begun(provider: Provider, **changed: str) -> tuple[Attempt, Answer]:
     given = {name: each[0] for name, each in parse_qs(urlsplit(provider.authorize(question)).query).items()}
     answer = Answer(state=given["state"], code=given.get("code", ""), error=given.get("error", ""), issuer=given["iss"])
     return attempt, answer
+
+
+def key_set(keys: Iterable[Any]) -> dict[str, Any]:
+    return {"keys": list(keys)}
 
 
 def user(provider: Provider, **changed: str) -> str:
@@ -170,7 +174,7 @@ def test_a_forged_token_is_refused(provider: Provider, forge: Callable[[Provider
 @pytest.mark.parametrize("text", ["", "a", "a.b", "a.b.c", "....", "é.é.é", "e30.e30.e30"])
 def test_what_is_no_token_is_refused(text: str) -> None:
     with pytest.raises(RefusedError, match="not signed by a key"):
-        claims_of(text, {"keys": list(KEYS.shown())})
+        claims_of(text, key_set(KEYS.shown()))
 
 
 def test_a_set_without_a_usable_key_is_refused() -> None:
@@ -178,7 +182,7 @@ def test_a_set_without_a_usable_key_is_refused() -> None:
     short = {**shown, "n": shown["n"][:170]}
     for keys in ([], [short], [{**shown, "use": "enc"}], [{"kty": "oct", "k": "c2VjcmV0"}], [{"kty": "RSA"}], ["x"]):
         with pytest.raises(RefusedError, match="shows no key"):
-            claims_of("a.b.c", {"keys": list(keys)})
+            claims_of("a.b.c", key_set(keys))
     with pytest.raises(RefusedError, match="shows no key"):
         claims_of("a.b.c", {})
 

@@ -14,6 +14,7 @@ from cytoloop.core.time import Instant
 
 PRODUCT = Path(cytoloop.__file__).parent
 
+
 def signed(role: str, at: Instant) -> Signature:
     return Signature(
         signer="x.y", printed_name="X", role=role, meaning="approved", signed_at=at, zone="UTC", digest="0" * 64,
