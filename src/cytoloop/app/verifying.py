@@ -72,6 +72,7 @@ def verify_record(
     with readable_store(folder) as store:
         attested = _attestations(store)
         notes = {at: _note(each) for at, each in enumerate(attested) if each.kind == "checkpoint"}
+        _check_origin(noted, list(notes.values()))
         outside = [*_said(noted.checkpoint, "the checkpoint noted"), *_signed_last(folder)]
         claims = Claims(store.heads(), [*map(_claim, notes.values()), *outside])
         with work_on(store, claims, partial(open_record, folder, read_only=True), processes) as work:
@@ -165,6 +166,19 @@ def _said(document: str | None, what: str) -> Iterator[Claim]:
     if document is not None:
         head = parse_checkpoint(parse_note(document).text).head
         yield Claim(head.size, head.root, what)
+
+
+def _check_origin(noted: Noted, kept: list[Note]) -> None:
+    """FindingError when the checkpoint noted names another record than those kept here: no entry is to blame then."""
+    if noted.checkpoint is None or not kept:
+        return
+    named = parse_checkpoint(parse_note(noted.checkpoint).text).origin
+    own = {parse_checkpoint(note.text).origin for note in kept}
+    if named not in own:
+        raise FindingError(
+            f"the checkpoint noted is of {named}, and this record is {', '.join(sorted(own))}; name the folder of the "
+            "record it is of"
+        )
 
 
 def _signed_last(folder: Path) -> Iterator[Claim]:

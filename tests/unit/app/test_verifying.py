@@ -143,6 +143,16 @@ def test_the_checkpoint_of_another_record_is_named(record: Record, tmp_path: Pat
     assert "the checkpoint noted over the first 4 entries is" in finding(record, Noted(checkpoint=other.publish()))
 
 
+def test_the_checkpoint_of_a_record_of_another_name_blames_no_entry(record: Record, tmp_path: Path) -> None:
+    record.publish()
+    other = Record(tmp_path / "other", record.clock)
+    other.grow(3, "another")
+    renamed = parse_note(other.publish().replace("example.org/record", "example.org/other"))
+    said = finding(record, Noted(checkpoint=renamed.document))
+    assert "is of example.org/other, and this record is example.org/record" in said
+    assert "entry" not in said
+
+
 def test_a_checkpoint_kept_by_who_has_no_key_of_the_record_is_found(record: Record) -> None:
     text = parse_note(record.publish()).text
     forged = Note(text, (sign_text(text, new_key("example.org/record")),)).document
