@@ -19,7 +19,7 @@ from cytoloop.core.json import JSON, canonical
 from cytoloop.core.report import Report
 from cytoloop.core.rule import Clause
 from cytoloop.core.store import TreeHead
-from cytoloop.core.words import LANGUAGES, Language
+from cytoloop.core.words import LANGUAGES, Language, Words
 from cytoloop.record import bundle
 from cytoloop.record.bundle import Absent, Continued, Keys, Manifest, Proofs, Proven, RecordKey
 from cytoloop.record.checkpoint import LogKey
@@ -79,7 +79,7 @@ def render(
 ) -> dict[Language, Report]:
     """The report in each language: what an export writes, and what a check compares it with."""
     shelf = Shelf(Held(tuple(entries), standing.head))
-    duties = {str(rule["locus"]): str(rule["duty"]) for rule in rules}
+    duties = {str(rule["locus"]): Words(en=str(rule["duty"]), zh=str(rule["duty_zh"])) for rule in rules}
     return {
         language: batch_report(shelf, batch, standing=standing, duties=duties, language=language)
         for language in LANGUAGES
@@ -185,6 +185,7 @@ def _rule(locus: str, text_sha256: str, clause: Clause | None) -> dict[str, JSON
         "locus": locus,
         "text_sha256": text_sha256,
         "duty": same.duty if same else "",
+        "duty_zh": same.duty_zh if same else "",
         "status": same.status if same else "",
         "severity": same.severity if same else "",
     }
