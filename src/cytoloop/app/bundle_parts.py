@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 
-from pydantic import TypeAdapter
-
 from cytoloop.adapters.documents.html import render_html
 from cytoloop.app.bundle_entries import Held
+from cytoloop.app.bundle_schema import schema_file, schemas
 from cytoloop.app.report import Standing, batch_report
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.compliance.cn_sc818 import CLAUSES
@@ -23,7 +22,6 @@ from cytoloop.core.words import LANGUAGES, Language, Words
 from cytoloop.record import bundle
 from cytoloop.record.bundle import Absent, Continued, Keys, Manifest, Proofs, Proven, RecordKey
 from cytoloop.record.checkpoint import LogKey
-from cytoloop.record.codec import ALL_FACTS
 from cytoloop.record.note import Note, Signer, sign_text
 from cytoloop.record.proof import Levels
 
@@ -69,6 +67,9 @@ def assemble(material: Material, levels: Levels, signer: Signer, typeset: Typese
             files[f"report.{language}.pdf"] = typeset(report)
         except UserError as why:
             absent.append(Absent(name=f"report.{language}.pdf", why=str(why)))
+    names = sorted({each.entry.name for each in material.entries})
+    unknown = [name for name in map(schema_file, names) if name not in files]
+    absent += [Absent(name=name, why="this version does not know the name of the fact") for name in unknown]
     if not material.stamps:
         absent.append(Absent(name=bundle.TIME_STAMPS, why="no time stamp was taken over this checkpoint"))
     return _sealed(material, files, tuple(absent), signer)
@@ -120,7 +121,7 @@ def _files(material: Material, levels: Levels) -> dict[str, bytes]:
     for number, (stamped, token) in enumerate(material.stamps, start=1):
         files |= {f"{bundle.TIME_STAMPS}{number}.data": stamped, f"{bundle.TIME_STAMPS}{number}.tsr": token}
     files |= {name: shipped(name) for name in TEXTS}
-    return files | _schemas(material.entries)
+    return files | schemas({each.entry.name for each in material.entries})
 
 
 def _proofs(material: Material, levels: Levels, head: TreeHead) -> Proofs:
@@ -142,16 +143,6 @@ def _keys(material: Material) -> Keys:
         for each in material.keys
     )
     return Keys(record=tuple(keys), witnesses=material.witnesses)
-
-
-def _schemas(entries: Iterable[Recorded]) -> dict[str, bytes]:
-    """A JSON Schema for each name of a fact that the entries bear."""
-    known = {fact.NAME: fact for fact in ALL_FACTS}
-    names = {each.entry.name for each in entries} & known.keys()
-    return {
-        f"{bundle.SCHEMA}{name.replace('/', '-')}.json": canonical(TypeAdapter(known[name]).json_schema())
-        for name in names
-    }
 
 
 def _sealed(
