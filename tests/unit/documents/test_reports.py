@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.bundles import BATCH, record
 
-from cytoloop.adapters.documents.chart import MOST_POINTS, svg, thinned
+from cytoloop.adapters.documents.chart import MOST_POINTS, svg, thinned, unbroken
 from cytoloop.adapters.documents.html import render_html
 from cytoloop.adapters.documents.pdf import render_pdf
 from cytoloop.app.bundle_entries import select
@@ -175,3 +175,14 @@ def test_a_chart_of_one_value_and_of_extremes_is_drawn() -> None:
         )
         assert "a&lt;b" in drawn
         assert "nan" not in drawn
+
+
+def test_no_line_stands_where_nothing_was_measured() -> None:
+    """A sensor that was silent for hours leaves a gap; a lone point is a dot; a slow rhythm is no gap."""
+    steady = tuple((float(hour), 37.0) for hour in range(20))
+    later = tuple((float(hour), 36.0) for hour in range(50, 60))
+    assert list(unbroken(steady)) == [steady]
+    assert list(unbroken((*steady, *later, (90.0, 36.0)))) == [steady, later, ((90.0, 36.0),)]
+    assert list(unbroken(())) == [()]
+    drawn = svg(Chart(title="t", across="h", unit="°C", points=(*steady, *later, (90.0, 36.0))))
+    assert (drawn.count("<polyline"), drawn.count("<circle")) == (2, 1)

@@ -173,7 +173,7 @@ def verify(files: dict[str, bytes], manifest: dict[str, Any], pinned: str | None
     origin, size, root = text.split("\n")[:3]
     must((origin, int(size)) == (manifest["origin"], manifest["tree_size"]), "checkpoint.txt is of another record")
     check_entries(bodies, json.loads(files["proofs.json"])["inclusion"], manifest, int(size), b64decode(root))
-    must(pinned in {None, key}, f"the checkpoint is signed by {key}, not by the key you named")
+    must(pinned in {None, key}, f"the checkpoint is signed by {key}, not by the key you named (was it changed?)")
     counts = f"{check_contents(files, entries, manifest['batch'])}, {check_stamps(files)} time stamps"
     trust = "" if pinned else "\nCompare this key with the one you got by another way, or name that one with --key."
     return f"{manifest['batch']}: {len(entries)} entries fit, {counts}; {origin}, signed by {key}{trust}"
