@@ -51,6 +51,8 @@ class Material:
     """Sizes of checkpoints that were handed out before."""
     segments: tuple[tuple[str, bytes], ...]
     """Sealed readings: name of the segment, bytes."""
+    unsealed: int
+    """Readings of the batch that are in no segment yet: they are not in the bundle."""
     stamps: tuple[tuple[bytes, bytes], ...]
     """Time stamps over the checkpoint: what was stamped, the token."""
 
@@ -70,6 +72,8 @@ def assemble(material: Material, levels: Levels, signer: Signer, typeset: Typese
     names = sorted({each.entry.name for each in material.entries})
     unknown = [name for name in map(schema_file, names) if name not in files]
     absent += [Absent(name=name, why="this version does not know the name of the fact") for name in unknown]
+    if material.unsealed:
+        absent.append(Absent(name=bundle.TELEMETRY, why=f"{material.unsealed} readings were not sealed yet"))
     if not material.stamps:
         absent.append(Absent(name=bundle.TIME_STAMPS, why="no time stamp was taken over this checkpoint"))
     return _sealed(material, files, tuple(absent), signer)

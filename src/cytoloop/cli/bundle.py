@@ -34,6 +34,8 @@ def export_batch(
         exported = export(source, batch, to, typeset=render_pdf if pdf else None, actor=actor)
     size = f"{exported.size / 1e6:.1f} MB"
     out.print(f"{exported.entries} entries of {batch} written to {to} ({size})", highlight=False, soft_wrap=True)
+    if exported.unsealed:
+        out.print(f"{exported.unsealed:,} readings are not in it: they are not sealed yet", highlight=False)
     out.print(f"check it with: cytoloop verify {to}", highlight=False, soft_wrap=True)
 
 

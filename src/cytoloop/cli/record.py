@@ -16,8 +16,8 @@ from cytoloop.record.note import parse_key
 
 
 def verify(
-    folder: Path = typer.Argument(..., metavar="DIR", help="Data folder, or a bundle (a file)."),
-    head: str | None = typer.Option(None, metavar="HEX", help="Tree head that was noted before; it must be the same."),
+    folder: Path = typer.Argument(..., metavar="PATH", help="Data folder, or a bundle (a file)."),
+    head: str | None = typer.Option(None, metavar="HEX", help="Tree head of a data folder that was noted before."),
     checkpoint: Path | None = typer.Option(
         None, metavar="FILE", help="Checkpoint that was noted before; the record must begin with it."
     ),

@@ -20,6 +20,8 @@ from cytoloop.core.facts.people import ActRefused, SignedIn
 from cytoloop.core.facts.production import BatchFinished
 from cytoloop.core.facts.record import BundleExported
 from cytoloop.core.store import Attestation
+from cytoloop.core.telemetry import Tag, microseconds, readings
+from cytoloop.core.time import after
 from cytoloop.record.codec import ALL_FACTS, Codec
 from cytoloop.record.container import unpack
 from cytoloop.record.ledger import Ledger
@@ -94,6 +96,17 @@ def test_a_fact_of_a_later_version_goes_along_and_its_missing_schema_is_told(sou
     absent = {each["name"] for each in json.loads(unpack(archive)["manifest.json"])["absent"]}
     assert "schema/lamp-lit-1.json" in absent
     assert check_bundle(archive).reports_compared
+
+
+def test_readings_that_are_not_sealed_yet_are_told_and_not_in_it(source: Source, tmp_path: Path) -> None:
+    assert export(source, BATCH, tmp_path / "a.zip", typeset=None).unsealed == 0
+    assert source.telemetry is not None
+    late = microseconds(after(START, 2000))
+    source.telemetry.write([readings(BATCH, [(Tag("bioreactor-01/ph", "pH"), late, late, 7.2, 0)])])
+    assert export(source, BATCH, tmp_path / "b.zip", typeset=None).unsealed == 1
+    absent = json.loads(unpack((tmp_path / "b.zip").read_bytes())["manifest.json"])["absent"]
+    assert {"name": "telemetry/", "why": "1 readings were not sealed yet"} in absent
+    assert check_bundle((tmp_path / "b.zip").read_bytes()).segments == 1
 
 
 def test_its_entries_are_the_bytes_that_were_hashed(source: Source, tmp_path: Path) -> None:
