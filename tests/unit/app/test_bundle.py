@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from tests import bundles
 from tests.bundles import BATCH, SIGNER, bundle, record
 
 from cytoloop.app.bundle import Source, export
@@ -123,6 +124,13 @@ def test_a_good_bundle_fits(source: Source, tmp_path: Path) -> None:
     assert (checked.batch, checked.passkeys, checked.segments) == (BATCH, 2, 1)
     assert checked.reports_compared
     assert not checked.trusted
+
+
+def test_a_batch_numbered_in_chinese_is_exported_and_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "BATCH", "批-1")
+    archive = bundle(record(tmp_path), tmp_path / "b.zip")
+    assert "telemetry/批-1-1.segment" in unpack(archive)
+    assert check_bundle(archive).segments == 1
 
 
 def test_the_record_keeps_that_it_was_exported(source: Source, tmp_path: Path) -> None:
