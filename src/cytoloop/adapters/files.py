@@ -60,6 +60,21 @@ def remove(path: Path) -> None:
     promise_names(path.parent)
 
 
+def sqlite_address(path: Path, mode: str) -> str:
+    """What SQLite opens for `path`, whatever letters its name has; `mode` is "rw" or "ro".
+
+    On a medium that nobody can write (an archive's disc, a snapshot) SQLite cannot make the files that it keeps beside
+    a database; one that was closed properly is then read as what it is, unchanging.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    still = mode == "ro" and _never_written(path.parent) and not (log.exists() and log.stat().st_size)
+    return f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if still else ''}"
+
+
+def _never_written(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
 def promise_names(folder: Path) -> None:
     """Wait until the disk has the folder's names: what was made, renamed or removed in it. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

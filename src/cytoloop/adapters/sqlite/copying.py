@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
+from cytoloop.adapters.files import sqlite_address
 from cytoloop.adapters.sqlite.schema import FORMAT, PAGE, SCHEMA
 from cytoloop.core.errors import FindingError, StoreError
 from cytoloop.core.store import Attestation, Row, TreeHead
@@ -18,7 +19,7 @@ def copy_file(path: Path, to: Path) -> None:
     """
     try:
         with (
-            closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(sqlite_address(path, "ro"), uri=True)) as source,
             closing(sqlite3.connect(to)) as target,
         ):
             source.backup(target)

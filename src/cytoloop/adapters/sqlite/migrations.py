@@ -7,6 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from cytoloop.adapters.files import sqlite_address
 from cytoloop.core.errors import StoreError
 
 OLDER: dict[int, str] = {
@@ -20,7 +21,7 @@ OLDER: dict[int, str] = {
 
 def format_of(path: Path) -> int:
     """Number of the format of the file; sqlite3.DatabaseError when it is no database."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+    with closing(sqlite3.connect(sqlite_address(path, "ro"), uri=True)) as connection:
         (found,) = connection.execute("PRAGMA user_version").fetchone()
         return int(found)
 

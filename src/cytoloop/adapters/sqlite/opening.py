@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from cytoloop.adapters.files import promise_names
+from cytoloop.adapters.files import promise_names, sqlite_address
 from cytoloop.adapters.sqlite.migrations import OLDER
 from cytoloop.adapters.sqlite.schema import FORMAT, PAGE, SCHEMA
 from cytoloop.adapters.sqlite.store import SqliteStore
@@ -31,7 +31,9 @@ def open_store(path: Path, *, create: bool = False, read_only: bool = False) -> 
         reading = _connected(path, "ro")
         return SqliteStore(writing or reading, path, reading)
     except (sqlite3.OperationalError, OSError) as error:
-        raise StoreError(f"the record at {path} cannot be opened ({error}); check the folder and the disk") from error
+        raise StoreError(
+            f"the record at {path} cannot be opened ({error}); check the disk, and that the folder may be written"
+        ) from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # SQLite may quote what it cannot read
         raise UserError(
             f"{path} is not a record of Cytoloop or is damaged ({error}); name another folder or restore a copy"
@@ -59,7 +61,7 @@ def _undo(path: Path) -> None:
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT
+        sqlite_address(path, mode), uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT
     )
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     if found in OLDER and mode == "ro":

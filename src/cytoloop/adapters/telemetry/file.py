@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
 
-from cytoloop.adapters.files import promise_names
+from cytoloop.adapters.files import promise_names, sqlite_address
 from cytoloop.adapters.telemetry.schema import APPLICATION, FORMAT, PAGE, SCHEMA
 from cytoloop.core.errors import FindingError, StoreError, UserError
 
@@ -159,7 +159,7 @@ def _make(path: Path) -> None:
 
 def _connected(path: Path, mode: str) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"file:{path}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT
+        sqlite_address(path, mode), uri=True, isolation_level=None, check_same_thread=False, timeout=WAIT
     )
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (found,) = connection.execute("PRAGMA user_version").fetchone()
