@@ -57,10 +57,15 @@ class PostgresServer:
     def kill(self) -> None:
         """End every process of the server at once, as a power cut does to them."""
         assert self._process is not None
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text(encoding="ascii")
-        for pid in (self._process.pid, *map(int, children.split())):
+        server = self._process.pid
+        os.kill(server, signal.SIGSTOP)  # from here on it makes no more of them
+        _wait_for(server, "T")
+        children = Path(f"/proc/{server}/task/{server}/children").read_text(encoding="ascii").split()
+        for pid in (server, *map(int, children)):
             os.kill(pid, signal.SIGKILL)
         self._process.wait()
+        for pid in map(int, children):
+            _wait_for(pid, "Z")  # a server does not start while one of the old holds its memory
 
     def stop(self) -> None:
         """End it at once; starting it again recovers from its log."""
@@ -109,6 +114,17 @@ class PostgresServer:
             else:
                 return
         raise RuntimeError(f"PostgreSQL does not answer:\n{(self.folder / 'log').read_text(encoding='utf-8')}")
+
+
+def _wait_for(pid: int, state: str) -> None:
+    """Wait until the process is in that state ("T" stopped, "Z" ended), or is gone."""
+    found = ""
+    while found != state:
+        try:
+            found = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        time.sleep(0.001)
 
 
 @contextmanager

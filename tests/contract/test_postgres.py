@@ -3,16 +3,19 @@
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from random import Random
 from threading import Thread
+from typing import TypeAlias
 
 import psycopg
 import pytest
 from tests.contract.postgres_server import APP, OWNER, PostgresServer, running_server
 
-from cytoloop.adapters.postgres import PostgresStore, address, grant_to, make_record, open_store
+from cytoloop.adapters.postgres import PostgresStore, address, grant_to, make_record, open_store, session
+from cytoloop.adapters.postgres.address import Address
 from cytoloop.adapters.postgres.session import LostError
 from cytoloop.core.errors import ConflictError, StoreError, UserError
 from cytoloop.core.store import Attestation, Row, TreeHead
@@ -51,6 +54,8 @@ def rough() -> Iterator[PostgresServer]:
         yield server
 
 
+Connection: TypeAlias = "psycopg.Connection[tuple[object, ...]]"
+
 TAMPERING = [
     "UPDATE cytoloop.entry SET body = 'x'",
     "DELETE FROM cytoloop.entry",
@@ -85,6 +90,18 @@ def test_even_the_owner_changes_nothing_by_a_slip(
     with postgres.connect(database, OWNER) as owner, pytest.raises(psycopg.errors.RaiseException, match="is never"):
         owner.execute(statement)
     assert (list(store.rows()), list(store.heads()), list(store.attestations())) == before
+
+
+@pytest.mark.parametrize("statement", TAMPERING)
+def test_a_session_that_plays_a_replica_changes_nothing_either(
+    postgres: PostgresServer, database: str, store: PostgresStore, statement: str
+) -> None:
+    """Ordinary triggers do not fire there (CREATE TRIGGER: `session_replication_role`)."""
+    assert store.end("a") == 1
+    with postgres.connect(database, "postgres") as administrator:
+        administrator.execute("SET session_replication_role = replica")
+        with pytest.raises(psycopg.errors.RaiseException, match="is never"):
+            administrator.execute(statement)
 
 
 @pytest.mark.parametrize("statement", [*TAMPERING, *SWITCHING_OFF])
@@ -190,17 +207,94 @@ def test_a_commit_is_durable_even_where_the_database_defaults_to_less(postgres: 
     store.close()
 
 
-def test_a_server_that_may_lose_what_it_acknowledged_is_refused(rough: PostgresServer) -> None:
+@pytest.mark.parametrize("setting", ["fsync", "full_page_writes"])
+def test_a_server_that_may_lose_what_it_acknowledged_is_refused(rough: PostgresServer, setting: str) -> None:
     database = rough.database()
     open_store(rough.url(database), create=True).close()
     rough.stop()
-    rough.start("fsync=off")
+    rough.start(f"{setting}=off")
     try:
-        with pytest.raises(UserError, match=r"fsync off .* a power cut may take what was acknowledged"):
+        with pytest.raises(UserError, match=rf"{setting} off.* a power cut may take what was acknowledged"):
             open_store(rough.url(database))
     finally:
         rough.stop()
         rough.start()
+
+
+def test_a_database_that_cannot_keep_every_letter_is_refused(postgres: PostgresServer) -> None:
+    with postgres.connect("postgres", OWNER) as owner:
+        owner.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1'")
+    with pytest.raises(UserError, match="keeps text as LATIN1; make a database with ENCODING 'UTF8'"):
+        open_store(postgres.url("latin"), create=True)
+
+
+def test_a_server_that_is_too_old_is_refused(
+    postgres: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "OLDEST", 990000)
+    with pytest.raises(UserError, match=r"is PostgreSQL \d\d; the record needs 99"):
+        open_store(postgres.url(database), create=True)
+
+
+READING: list[Callable[[PostgresStore], object]] = [
+    lambda store: list(store.rows()),
+    lambda store: list(store.problems()),
+    lambda store: store.end("a"),
+]
+
+
+@pytest.mark.parametrize("read", READING)
+@pytest.mark.parametrize(
+    "spoil",
+    [("DROP TABLE cytoloop.entry", "does not exist"), ("REVOKE SELECT ON cytoloop.entry FROM line", "permission")],
+    ids=["dropped", "revoked"],
+)
+def test_what_the_server_refuses_to_read_is_told_in_one_sentence(
+    postgres: PostgresServer, database: str, store: PostgresStore, read: Callable[[PostgresStore], object],
+    spoil: tuple[str, str],
+) -> None:  # fmt: skip
+    assert store.end("a") == 1
+    grant_to(APP, address(postgres.url(database)))
+    with closing(open_store(postgres.url(database, APP))) as line:
+        with postgres.connect(database, OWNER) as owner:
+            owner.execute(spoil[0])
+        with pytest.raises(StoreError, match=rf"could not be (read|counted) \(.*{spoil[1]}"):
+            read(line)
+
+
+def test_a_connection_that_is_lost_again_and_again_is_told_in_one_sentence(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(query: str, values: object = (), **options: bool) -> list[tuple[object, ...]]:
+        raise LostError("cable pulled")
+
+    monkeypatch.setattr(store._session, "tell", cut)
+    for act in (store.head, lambda: store.attest(Attestation(1, "checkpoint", b"more")), lambda: [*store.problems()]):
+        with pytest.raises(StoreError, match="cable pulled"):
+            act()
+
+
+def test_a_server_that_goes_down_while_it_is_asked_for_its_settings_is_waited_for(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_durable, answers = session._make_durable, iter([psycopg.errors.AdminShutdown("going down"), None])
+
+    def going_down(connection: Connection, where: Address) -> None:
+        if (error := next(answers)) is not None:
+            raise error
+        make_durable(connection, where)
+
+    monkeypatch.setattr(session, "_make_durable", going_down)
+    store._session.connect_again()
+    assert store.end("a") == 1
+    assert next(answers, "asked twice") == "asked twice"
+
+
+@pytest.mark.parametrize("url", ["mysql://line:secret@host/plant", "postgresql://line:secret@[::1/plant"])
+def test_an_address_that_is_none_is_named_without_its_password(url: str) -> None:
+    with pytest.raises(UserError, match=r"is no address .*write postgresql://role@host:port/database") as told:
+        address(url)
+    assert "secret" not in str(told.value)
 
 
 def test_a_read_goes_on_over_a_lost_connection(postgres: PostgresServer, database: str, store: PostgresStore) -> None:

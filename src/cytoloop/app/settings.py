@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 
 from cytoloop.adapters.files import keep
+from cytoloop.adapters.postgres.address import hidden
 from cytoloop.core.errors import UserError
 from cytoloop.production.recipe_text import Document, read
 from cytoloop.production.yaml_text import Mistake
@@ -77,11 +78,15 @@ def read_settings(folder: Path) -> Settings:
 
 def write_settings(folder: Path, settings: Settings) -> None:
     """Write `settings` into `folder` (made when it is not there), whole or not at all; StoreError when it cannot."""
-    path = folder / FILE
+    keep(folder / FILE, settings_text(folder, settings).encode(), mode=0o644)
+
+
+def settings_text(folder: Path, settings: Settings) -> str:
+    """`settings` as the file of `folder` says them; UserError when they may not stand there."""
     kept = {key: value for key, value in asdict(settings).items() if value is not None}
     text = HEAD + yaml.safe_dump(_plain(kept), sort_keys=False, allow_unicode=True)
-    _accepted(read(text, FILE, Settings), f"{path} was not written")
-    keep(path, text.encode(), mode=0o644)
+    _accepted(read(text, FILE, Settings), f"{folder / FILE} was not written")
+    return text
 
 
 def _accepted(document: Document[Settings], refused: str) -> Settings:
@@ -110,9 +115,9 @@ def _store(url: str | None) -> str | None:
         parts = urlsplit(url)
         password = parts.password
     except ValueError:
-        return f"found {url!r}, expected postgresql://role@host:port/database"
+        return f"found {hidden(url)!r}, expected postgresql://role@host:port/database"
     if parts.scheme not in ("postgresql", "postgres"):
-        return f"found {url!r}, expected postgresql://role@host:port/database"
+        return f"found {hidden(url)!r}, expected postgresql://role@host:port/database"
     if password is not None or re.search(r"[?&](password|passfile|sslpassword)=", url):
         return "found a password, expected none: put it into the environment (PGPASSWORD) or a file (PGPASSFILE)"
     return None

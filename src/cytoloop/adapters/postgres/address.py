@@ -30,11 +30,23 @@ class Address:
         return replace(self, schema=f"{self.schema}{ending}")
 
 
+def hidden(url: str) -> str:
+    """`url` for messages: never a password."""
+    return re.sub(r"(?<=//).*(?=@)|(?<=password=)[^&]*", "...", url)
+
+
 def address(url: str) -> Address:
     """The address that `url` writes: "postgresql://role@host:port/database?schema=name"; UserError when it is none."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UserError(
+            f"{hidden(url)!r} is no address ({error}); write postgresql://role@host:port/database"
+        ) from error
     if parts.scheme not in ("postgresql", "postgres"):
-        raise UserError(f"{url!r} is no address of a PostgreSQL database; write postgresql://role@host:port/database")
+        raise UserError(
+            f"{hidden(url)!r} is no address of a PostgreSQL database; write postgresql://role@host:port/database"
+        )
     asked = parse_qsl(parts.query, keep_blank_values=True)
     schema = dict(asked).get("schema", SCHEMA)
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,47}", schema):

@@ -147,7 +147,7 @@ def _on(where: Address, statement: str) -> None:
 
 def _format(session: Session, where: Address) -> int | None:
     """The format of the record at `where`; None when there is no such schema, 0 when it holds something else."""
-    import psycopg  # noqa: PLC0415  (extra `postgres`)
+    from psycopg.errors import InsufficientPrivilege  # noqa: PLC0415  (extra `postgres`)
 
     there = "SELECT to_regnamespace(%s) IS NOT NULL, to_regclass(%s) IS NOT NULL"
     try:
@@ -155,10 +155,12 @@ def _format(session: Session, where: Address) -> int | None:
         if not version:
             return 0 if schema else None
         ((found,),) = session.ask(f"SELECT max(format) FROM {where.schema}.schema_version")
-    except psycopg.errors.InsufficientPrivilege as error:
+    except StoreError as error:
+        if not isinstance(error.__cause__, InsufficientPrivilege):
+            raise
         raise UserError(
-            f"this role may not read the record in {where.shown} ({said(error)}); let the owner run `cytoloop store "
-            "init URL --app-role ROLE`"
+            f"this role may not read the record in {where.shown} ({said(error.__cause__)}); let the owner run "
+            "`cytoloop store init URL --app-role ROLE`"
         ) from error
     return int(found or 0)
 

@@ -32,7 +32,7 @@ _STATE = """SELECT current_setting('fsync'), current_setting('full_page_writes')
   current_setting('server_version_num')::int"""
 
 
-class LostError(Exception):
+class LostError(StoreError):
     """The connection was lost while the server worked on a statement: nobody knows yet whether it was done."""
 
 
@@ -46,13 +46,21 @@ class Session:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = _connected(where, self._name)
 
     def ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a query that changes nothing; asked again when the connection was lost."""
+        """Rows of a query that changes nothing; asked again when the connection was lost. StoreError when refused."""
+        import psycopg  # noqa: PLC0415  (extra `postgres`)
+
         with self._lock:
             try:
-                return self.tell(query, values)
-            except LostError:
-                self.connect_again()
-                return self.tell(query, values)
+                try:
+                    return self.tell(query, values)
+                except LostError:
+                    self.connect_again()
+                    return self.tell(query, values)
+            except psycopg.Error as error:
+                raise StoreError(
+                    f"the record in {self._where.shown} could not be read ({said(error)}); give the role its rights "
+                    "(`cytoloop store init URL --app-role ROLE`, as the owner) or mend the server, and try again"
+                ) from error
 
     def tell(self, query: str, values: Sequence[object] = (), *, binary: bool = True) -> list[tuple[Any, ...]]:
         """Rows of any statement; LostError when its answer was lost, errors of psycopg when it was refused.
@@ -76,7 +84,10 @@ class Session:
             except psycopg.OperationalError as error:
                 if connection.closed or isinstance(error, psycopg.errors.AdminShutdown | psycopg.errors.CrashShutdown):
                     connection.close()
-                    raise LostError(said(error)) from error
+                    raise LostError(
+                        f"the {self._where.shown} was lost in the middle of its work ({said(error)}); check that the "
+                        "server runs and try again; what was acknowledged before is safe"
+                    ) from error
                 raise
 
     @property
@@ -134,16 +145,16 @@ def _connected(where: Address, name: str) -> "psycopg.Connection[tuple[Any, ...]
     try:
         arguments = _DEFAULTS | conninfo_to_dict(where.url) | {"application_name": name}
         connection = psycopg.connect(autocommit=True, **cast(dict[str, Any], arguments))
+        try:
+            _make_durable(connection, where)
+        except BaseException:
+            connection.close()
+            raise
     except psycopg.Error as error:
         raise StoreError(
             f"the record's {where.shown} cannot be reached ({said(error)}); check the address, the role and its "
             "password (PGPASSWORD or PGPASSFILE), and that the server runs"
         ) from error
-    try:
-        _make_durable(connection, where)
-    except BaseException:
-        connection.close()
-        raise
     return connection
 
 

@@ -110,15 +110,27 @@ class PostgresStore:
     def problems(self) -> Iterator[str]:
         """Damage below the entries: what the table holds against what its indexes hold."""
         for setting in ("on", "off"):
-            with self._session.connection.transaction():
-                self._session.tell(f"SET LOCAL enable_indexscan = {setting}")
-                self._session.tell(f"SET LOCAL enable_indexonlyscan = {setting}")
-                self._session.tell(f"SET LOCAL enable_bitmapscan = {setting}")
-                self._session.tell(f"SET LOCAL enable_seqscan = {'off' if setting == 'on' else 'on'}")
-                query = f"SELECT count(*), coalesce(max(sequence) + 1, 0) FROM {self._schema}.entry"
-                ((count, size),) = self._session.tell(query)
+            count, size = self._counted(setting)
             if count != size:
                 yield f"the {'index' if setting == 'on' else 'table'} of entries holds {count} where {size} must be"
+
+    def _counted(self, indexes: str) -> tuple[int, int]:
+        """Entries counted, and how many there must be, with the indexes "on" or "off"."""
+        import psycopg  # noqa: PLC0415  (extra `postgres`)
+
+        try:
+            with self._session.connection.transaction():
+                for way in ("indexscan", "indexonlyscan", "bitmapscan"):
+                    self._session.tell(f"SET LOCAL enable_{way} = {indexes}")
+                self._session.tell(f"SET LOCAL enable_seqscan = {'off' if indexes == 'on' else 'on'}")
+                query = f"SELECT count(*), coalesce(max(sequence) + 1, 0) FROM {self._schema}.entry"
+                ((count, size),) = self._session.tell(query)
+        except psycopg.Error as error:
+            raise StoreError(
+                f"the entries in {self._where.shown} could not be counted ({said(error)}); check the server and "
+                "verify again"
+            ) from error
+        return int(count), int(size)
 
     def load(self, rows: Iterable[Row], heads: Iterable[TreeHead], attestations: Iterable[Attestation]) -> None:
         """Fill this empty store from another, all or nothing. For restoring: by the owner of the schema."""
@@ -161,15 +173,15 @@ class PostgresStore:
             self._session.connect_again()
             self._session.end_lost()
             kept = list(self.rows(head.size - len(rows), head.size)) == list(rows)
-        except (StoreError, LostError) as error:
+        except StoreError as error:
             raise StoreError(
-                f"the {self._where.shown} was lost in the middle of an append ({lost}) and cannot be asked whether it "
-                "was kept; read the record again before doing anything twice"
+                f"the {self._where.shown} was lost in the middle of an append ({_why(lost)}) and cannot be asked "
+                "whether it was kept; read the record again before doing anything twice"
             ) from error
         if not kept:
             raise StoreError(
-                f"the {self._where.shown} was lost in the middle of an append ({lost}); nothing of this append was "
-                "kept; try again; what was acknowledged before is safe"
+                f"the {self._where.shown} was lost in the middle of an append ({_why(lost)}); nothing of this append "
+                "was kept; try again; what was acknowledged before is safe"
             ) from lost
 
     def _refused(self, error: Exception) -> StoreError:
@@ -186,6 +198,11 @@ class PostgresStore:
             if len(piece) < PIECE:
                 return
             start = piece[-1][key] + 1
+
+
+def _why(lost: LostError) -> str:
+    """What the server or libpq said when the connection was lost."""
+    return said(lost.__cause__) if isinstance(lost.__cause__, Exception) else str(lost)
 
 
 def _ends(rows: Sequence[Row]) -> dict[str, int]:
