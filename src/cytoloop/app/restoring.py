@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -12,11 +12,11 @@ from cytoloop.adapters.files import keep, make_folder, promise_names
 from cytoloop.app.backup import FOLDER, Tick, copy_store, say
 from cytoloop.app.historian import verify_telemetry_of
 from cytoloop.app.records import RECORD, TELEMETRY
-from cytoloop.app.settings import read_settings, write_settings
+from cytoloop.app.settings import Settings, read_settings, settings_text, write_settings
 from cytoloop.app.verifying import Noted, verify_record
-from cytoloop.core.errors import FindingError, UserError
+from cytoloop.core.errors import FindingError, StoreError, UserError
 from cytoloop.core.facts.record import RecordRestored
-from cytoloop.core.store import Store, TreeHead
+from cytoloop.core.store import TreeHead
 from cytoloop.core.time import Clock
 from cytoloop.record.ledger import Ledger
 from cytoloop.record.verify import verify
@@ -45,8 +45,8 @@ def restore(wish: Wish, clock: Clock, tick: Tick = lambda _: None) -> TreeHead:
     backup that was changed; nothing is left then.
     """
     archive = read_archive(wish.backup)
-    if wish.to.exists() and (not wish.to.is_dir() or any(wish.to.iterdir())):
-        raise UserError(f"{wish.to} is not empty; a backup is restored into a new folder")
+    wish = replace(wish, to=_free(wish.to))
+    settings_text(wish.to, Settings(store=wish.store))
     keys = keys_of(archive, wish.passphrase) if wish.passphrase is not None and archive.has_keys else {}
     with _room(wish.to) as room:
         for name in archive.parts:
@@ -72,7 +72,8 @@ def _proven(room: Path, archive: Archive, wish: Wish, tick: Tick) -> TreeHead:
 def _settle(room: Path, wish: Wish, told: RecordRestored, clock: Clock) -> None:
     """Write the restoring's own entry, and move the record into its database when it is to live in one."""
     if wish.store is None:
-        _say(sqlite.open_store(room / RECORD), told, clock)
+        with closing(sqlite.open_store(room / RECORD)) as store:
+            say(Ledger(store, clock), told, clock)
         return
     to = postgres.address(wish.store)
     if postgres.holds_record(wish.store):
@@ -80,23 +81,16 @@ def _settle(room: Path, wish: Wish, told: RecordRestored, clock: Clock) -> None:
     beside = to.beside("_restoring")
     postgres.drop_record(beside)
     postgres.make_record(beside)
-    source, target = sqlite.open_store(room / RECORD, read_only=True), postgres.open_at(beside)
-    try:
+    with (
+        closing(sqlite.open_store(room / RECORD, read_only=True)) as source,
+        closing(postgres.open_at(beside)) as target,
+    ):
         copy_store(source, target.load)
         verify(target, expected_root=told.root)
-    finally:
-        source.close()
-    _say(target, told, clock)
+        say(Ledger(target, clock), told, clock)
     for path in room.glob(f"{RECORD}*"):
         path.unlink()
     postgres.rename_record(beside, to)
-
-
-def _say(store: Store, told: RecordRestored, clock: Clock) -> None:
-    try:
-        say(Ledger(store, clock), told, clock)
-    finally:
-        store.close()
 
 
 def _unpack(archive: Archive, name: str, room: Path) -> None:
@@ -116,6 +110,16 @@ def _safe(archive: Archive, name: str) -> PurePosixPath:
     return place
 
 
+def _free(to: Path) -> Path:
+    """The place that is meant by `to`; UserError when a folder cannot take it as a whole."""
+    place = to.resolve()
+    if place.is_mount():
+        raise UserError(f"{to} is where a disk is mounted and cannot be replaced as a whole; name a folder in it")
+    if place.exists() and (not place.is_dir() or any(place.iterdir())):
+        raise UserError(f"{to} is not empty; a backup is restored into a new folder")
+    return place
+
+
 @contextmanager
 def _room(to: Path) -> Iterator[Path]:
     """A folder beside `to` to restore into; what a restore that was cut off left there is removed."""
@@ -128,6 +132,8 @@ def _room(to: Path) -> Iterator[Path]:
         raise UserError(f"{to} cannot be made ({error.strerror}); name another folder") from error
     try:
         yield room
+    except OSError as error:
+        raise StoreError(f"the backup could not be restored into {to} ({error}); free space and try again") from error
     finally:
         shutil.rmtree(room, ignore_errors=True)
 

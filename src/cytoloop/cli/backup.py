@@ -10,7 +10,7 @@ from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.app.backup import back_up
 from cytoloop.app.restoring import Wish, restore
 from cytoloop.app.upgrading import upgrade
-from cytoloop.cli.data import DATA, newest
+from cytoloop.cli.data import DATA, newest, tree_head
 from cytoloop.cli.output import out, progress, say_json
 from cytoloop.core.errors import UserError
 
@@ -62,8 +62,9 @@ def restore_command(
         raise UserError("a record is not restored without a reason; say it with --why")
     wanted = not without_keys and read_archive(file).has_keys
     wish = Wish(
-        backup=file, to=to, reason=why.strip(), store=store, root=head, passphrase=_passphrase() if wanted else None
-    )
+        backup=file, to=to, reason=why.strip(), store=store, root=tree_head(head),
+        passphrase=_passphrase() if wanted else None,
+    )  # fmt: skip
     with progress() as bars:
         task = bars.add_task("verify", total=None)
         proven = restore(wish, ScaledClock(), lambda done: bars.update(task, completed=done))

@@ -1,5 +1,6 @@
 """Where data are: the folder named with --data, or the newest one a demonstration made here."""
 
+import re
 from pathlib import Path
 
 import typer
@@ -22,6 +23,13 @@ def newest(data: Path | None) -> Path:
     if not records:
         raise UserError("there are no data here yet; run `cytoloop demo` first, or name a folder with --data")
     return records[-1].parent
+
+
+def tree_head(noted: str | None) -> str | None:
+    """A tree head as somebody noted it; UserError when it is none, so that a slip of the pen is no finding."""
+    if noted is None or re.fullmatch(r"[0-9a-fA-F]{64}", noted.strip()):
+        return noted and noted.strip().lower()
+    raise UserError(f"{noted!r} is no tree head, which is 64 hexadecimal digits; give it as it was printed, whole")
 
 
 def fresh(name: str) -> Path:

@@ -8,7 +8,7 @@ from cytoloop.app.historian import TelemetryChecked, verify_telemetry_of
 from cytoloop.app.records import readable_record, readable_store
 from cytoloop.app.verifying import Checked, Noted, verify_record
 from cytoloop.cli.bundle import verify_bundle
-from cytoloop.cli.data import newest
+from cytoloop.cli.data import newest, tree_head
 from cytoloop.cli.output import out, progress, read_text, say_json
 from cytoloop.core.errors import UserError
 from cytoloop.record.bundle import MANIFEST
@@ -38,7 +38,7 @@ def verify(
     _only("--tsa-ca", tsa_ca, "a bundle; export one and name it")
     _check_folder(folder)
     noted = Noted(
-        root=head,
+        root=tree_head(head),
         checkpoint=read_text(checkpoint, "checkpoint") if checkpoint else None,
         key=None if key is None else parse_key(key),
     )
