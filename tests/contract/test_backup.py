@@ -2,12 +2,16 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import threading
 import zipfile
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -17,20 +21,26 @@ from tests.contract.postgres_server import PostgresServer
 
 from cytoloop.adapters import archive, sqlite
 from cytoloop.adapters.clocks import ScaledClock
+from cytoloop.adapters.memory import MemoryStore
+from cytoloop.adapters.postgres import holds_record
+from cytoloop.adapters.postgres import store as postgres_store
 from cytoloop.adapters.telemetry import open_telemetry
+from cytoloop.app import backup
 from cytoloop.app.backup import back_up
 from cytoloop.app.publishing import publish
 from cytoloop.app.records import acting_record, readable_record, readable_store, writable_record
 from cytoloop.app.restoring import Wish, restore
 from cytoloop.app.settings import Settings, read_settings, write_settings
+from cytoloop.app.verifying import verify_record
 from cytoloop.core.entry import Draft
 from cytoloop.core.errors import FindingError, StoreError, UserError
 from cytoloop.core.facts.clinic import StudyEnded
 from cytoloop.core.facts.record import BackupMade, RecordRestored
-from cytoloop.core.store import Attestation
+from cytoloop.core.store import Attestation, Row, Store, TreeHead
 from cytoloop.core.telemetry import Readings, Tag
 from cytoloop.core.time import Instant
 from cytoloop.record.segment import FORM
+from cytoloop.testing.store_contract import head_over, row
 
 Cytoloop = Callable[..., CompletedProcess[str]]
 PASSPHRASE = "a long enough phrase"
@@ -58,6 +68,10 @@ def _readings(start: Instant) -> Readings:
         batch="B-1", tags=(Tag("bioreactor-01/temperature", "°C"),), tag=array("H", [0, 0]), at=at, received=at,
         value=array("d", [36.9, 37.1]), status=array("I", [0, 0]),
     )  # fmt: skip
+
+
+def _ended(reason: str) -> Draft:
+    return Draft(fact=StudyEnded(reason=reason), actor="person:pi", happened_at=datetime(2026, 6, 1, tzinfo=UTC))
 
 
 def _fill(folder: Path, start: Instant, entries: int) -> None:
@@ -141,6 +155,76 @@ def test_a_wrong_passphrase_opens_nothing(data: Path) -> None:
     with pytest.raises(UserError, match="the passphrase does not open the keys"):
         _restored(_backed_up(data, PASSPHRASE), passphrase="another long phrase")
     assert sorted(each.name for each in data.parent.iterdir()) == ["data", "one.backup"]
+
+
+def test_readings_that_were_just_written_are_in_the_backup(data: Path, start: Instant) -> None:
+    """They are in the write-ahead log still, beside the file."""
+    telemetry = open_telemetry(data / "telemetry.db", FORM)
+    telemetry.write([replace(_readings(start), batch="B-2")])
+    backup = _backed_up(data)
+    telemetry.close()
+    with closing(open_telemetry(_restored(backup) / "telemetry.db", FORM, read_only=True)) as again:
+        assert again.batches() == ["B-1", "B-2"]
+
+
+def test_a_checkpoint_that_is_published_meanwhile_does_not_spoil_the_backup(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the folder remembers of the newest checkpoint is never ahead of the record beside it."""
+    copy = backup._copy_store
+
+    def published_behind(folder: Path, store: Store, to: Path) -> None:
+        copy(folder, store, to)
+        with acting_record(folder) as ledger, closing(sqlite.open_store(folder / "record.db")) as kept:
+            ledger.append("study/later", [_ended("later")], expected=0)
+            publish(ledger, kept, folder, ScaledClock())
+
+    monkeypatch.setattr(backup, "_copy_store", published_behind)
+    again = _restored(_backed_up(data, PASSPHRASE), passphrase=PASSPHRASE)
+    assert verify_record(again).head.size == 41
+
+
+def test_a_record_that_grows_while_it_is_copied_is_copied_as_it_stood() -> None:
+    store, copied = GrowingStore(), MemoryStore()
+    first, second = row(0, "a", 0), row(1, "a", 1)
+    store.append([first], head_over(first))
+    store.next = ([second], head_over(first, second))
+
+    def make(rows: Iterable[Row], heads: Iterable[TreeHead], attestations: Iterable[Attestation]) -> None:
+        kept, (head,), noted = list(rows), list(heads), list(attestations)
+        copied.append(kept, head)
+        assert noted == []
+
+    backup.copy_store(store, make)
+    assert list(copied.rows()) == [first]
+    assert list(store.rows()) == [first, second]
+
+
+class GrowingStore(MemoryStore):
+    """A store that another process appends to as soon as somebody has asked for its head."""
+
+    next: tuple[list[Row], TreeHead] | None = None
+
+    def head(self) -> TreeHead | None:
+        found, coming, self.next = super().head(), self.next, None
+        if coming is not None:
+            self.append(*coming)
+            self.attest(Attestation(coming[1].size, "checkpoint", b"note"))
+        return found
+
+
+def test_a_backup_that_the_record_cannot_be_told_of_is_kept_and_said_to_be_whole(
+    cytoloop: Cytoloop, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise StoreError("the disk takes nothing any more")
+
+    monkeypatch.setattr(backup, "say", refused)
+    done = cytoloop("backup", "--data", data, "--to", data.parent / "one.backup")
+    assert done.returncode == 2
+    assert re.search(r"is whole \(tree head \w{64}, sha256 \w{64}\), and the record has no entry of it", done.stderr)
+    monkeypatch.undo()
+    assert verify_record(_restored(data.parent / "one.backup")).head.size == 41
 
 
 def test_a_backup_is_taken_while_others_write(data: Path, start: Instant) -> None:
@@ -230,18 +314,37 @@ def test_a_backup_made_again_from_a_changed_record_is_found(
     data: Path, tmp_path: Path, tamper: Callable[[Path], None], said: str
 ) -> None:
     """Whoever can write the file can write its manifest, too; the tree head finds them."""
-    backup, room = _backed_up(data), tmp_path / "room"
-    known = archive.read_archive(backup)
+    _made_again(_backed_up(data), tmp_path / "spoilt", tmp_path / "room", tamper)
+    with pytest.raises(FindingError, match=said):
+        _restored(tmp_path / "spoilt")
+    assert not (tmp_path / "again").exists()
+
+
+def _changed_segment(room: Path) -> None:
+    with sqlite3.connect(room / "telemetry.db") as telemetry:
+        telemetry.execute("DROP TRIGGER segment_is_kept")
+        telemetry.execute("DELETE FROM segment")
+    telemetry.close()
+
+
+def test_readings_that_were_taken_out_of_a_backup_are_found(demo_folder: Path, tmp_path: Path) -> None:
+    made, spoilt = tmp_path / "made", tmp_path / "spoilt"
+    back_up(demo_folder, made, ScaledClock())
+    _made_again(made, spoilt, tmp_path / "room", _changed_segment)
+    with pytest.raises(FindingError, match="telemetry"):
+        restore(Wish(backup=spoilt, to=tmp_path / "again", reason="a test"), ScaledClock())
+    assert not (tmp_path / "again").exists()
+
+
+def _made_again(made: Path, spoilt: Path, room: Path, tamper: Callable[[Path], None]) -> None:
+    """The backup `spoilt` with a manifest that fits, of what `made` holds once it is tampered with."""
+    known = archive.read_archive(made)
     room.mkdir()
     for name in known.parts:
         (room / name).parent.mkdir(parents=True, exist_ok=True)
         archive.unpack(known, name, room / name)
     tamper(room)
-    backup.unlink()
-    archive.write_archive(backup, known.about, {name: room / name for name in known.parts}, {}, "")
-    with pytest.raises(FindingError, match=said):
-        _restored(backup)
-    assert not (tmp_path / "again").exists()
+    archive.write_archive(spoilt, known.about, {name: room / name for name in known.parts}, {}, "")
 
 
 def test_another_tree_head_than_the_one_that_was_noted_is_found(cytoloop: Cytoloop, data: Path) -> None:
@@ -295,6 +398,53 @@ def test_a_place_that_is_not_empty_is_left_alone(cytoloop: Cytoloop, data: Path)
     assert done.returncode == 2
     assert "is not empty" in done.stderr
     assert sorted(data.iterdir()) == before
+
+
+def test_a_tree_head_that_is_none_is_a_mistake_and_no_finding(cytoloop: Cytoloop, data: Path) -> None:
+    again = data.parent / "again"
+    done = cytoloop("restore", _backed_up(data), "--to", again, "--why", "a test", "--head", "abc")
+    assert done.returncode == 2
+    assert "'abc' is no tree head, which is 64 hexadecimal digits" in done.stderr
+    assert not again.exists()
+
+
+@pytest.mark.parametrize("place", [".", "link"])
+def test_an_empty_folder_that_is_there_takes_the_record(
+    cytoloop: Cytoloop, data: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The one that one stands in, and one behind a link."""
+    made, here = _backed_up(data), data.parent / "here"
+    here.mkdir()
+    (data.parent / "link").symlink_to(here)
+    monkeypatch.chdir(here if place == "." else here.parent)
+    done = cytoloop("restore", made, "--to", place, "--why", "a test")
+    assert done.returncode == 0, done.stderr
+    assert verify_record(here).head.size == 41
+    assert (data.parent / "link").is_symlink()
+
+
+def test_a_place_where_a_disk_is_mounted_is_named_before_anything_is_done(
+    cytoloop: Cytoloop, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data.parent / "disk").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda self: self.name == "disk")
+    done = cytoloop("restore", _backed_up(data), "--to", data.parent / "disk", "--why", "a test")
+    assert done.returncode == 2
+    assert "is where a disk is mounted and cannot be replaced as a whole; name a folder in it" in done.stderr
+
+
+def test_a_folder_that_cannot_take_its_name_leaves_nothing(
+    cytoloop: Cytoloop, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(self: Path, target: Path) -> Path:
+        raise OSError(16, os.strerror(16))
+
+    made = _backed_up(data)
+    monkeypatch.setattr(Path, "rename", busy)
+    done = cytoloop("restore", made, "--to", data.parent / "again", "--why", "a test")
+    assert done.returncode == 2
+    assert "could not be restored into" in done.stderr
+    assert sorted(each.name for each in data.parent.iterdir()) == ["data", "one.backup"]
 
 
 def test_a_restore_needs_a_reason(cytoloop: Cytoloop, data: Path) -> None:
@@ -369,6 +519,32 @@ def test_a_record_moves_into_a_database_and_back_again(data: Path, there: str) -
     with readable_store(home) as store:
         assert (list(store.rows(0, 40)), list(store.heads())[:40], list(store.attestations())) == before
         assert store.end("record/store") == 2
+
+
+def test_a_row_that_got_lost_on_the_way_into_a_database_is_found(
+    data: Path, there: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = postgres_store.PostgresStore.load
+
+    def losing(
+        self: postgres_store.PostgresStore,
+        rows: Iterable[Row],
+        heads: Iterable[TreeHead],
+        others: Iterable[Attestation],
+    ) -> None:
+        load(self, list(rows)[:-1], heads, others)
+
+    monkeypatch.setattr(postgres_store.PostgresStore, "load", losing)
+    with pytest.raises(FindingError, match="entry 39"):
+        _restored(_backed_up(data), store=there)
+    assert not holds_record(there), "nothing takes the name that does not fit"
+    assert not (data.parent / "again").exists()
+
+
+def test_an_address_that_may_not_stand_in_the_settings_is_refused_before_anything_is_done(data: Path) -> None:
+    with pytest.raises(UserError, match=r"again/cytoloop.yaml was not written: .* found a password") as told:
+        _restored(_backed_up(data), store="postgresql://line:secret@127.0.0.1:1/plant")
+    assert "secret" not in str(told.value)
 
 
 def test_a_database_that_holds_a_record_is_left_alone(data: Path, there: str) -> None:

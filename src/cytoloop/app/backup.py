@@ -55,7 +55,8 @@ def back_up(
     """Copy the data folder `folder` into the new file `to`; others may write meanwhile.
 
     `passphrase`: seal the keys with it and put them in; without one they are left out. Raises FindingError when the
-    record does not verify, UserError or StoreError when the file cannot be written; nothing is left then.
+    record does not verify, UserError or StoreError when the file cannot be written; nothing is left then. A StoreError
+    that says so leaves a whole backup, of which the record could not be told.
     """
     if to.exists():
         raise UserError(f"{to} is there already; name a new file")
@@ -75,7 +76,7 @@ def back_up(
             "store": "sqlite" if read_settings(folder).store is None else "postgresql",
         }  # fmt: skip
         digest = write_archive(to, about, files, keys if passphrase else {}, passphrase or "")
-    told = _tell(folder, BackupMade(size=head.size, root=head.root.hex(), sha256=digest), clock)
+    told = _told(folder, to, BackupMade(size=head.size, root=head.root.hex(), sha256=digest), clock)
     return Backup(
         head=head, sha256=digest, parts=tuple(files), told=told,
         keys=bool(keys and passphrase), keys_left_out=bool(keys and not passphrase),
@@ -87,11 +88,18 @@ def say(ledger: Ledger, fact: Fact, clock: Clock) -> None:
     ledger.append(STREAM, [Draft(fact=fact, actor=ACTOR, happened_at=clock.now())], expected=ledger.position(STREAM))
 
 
-def _tell(folder: Path, fact: Fact, clock: Clock) -> bool:
+def _told(folder: Path, to: Path, made: BackupMade, clock: Clock) -> bool:
+    """Tell the record of its backup; a disk that takes nothing any more is the last reason to take the backup away."""
     if read_settings(folder).store is None and sqlite.format_of(folder / RECORD) in sqlite.OLDER:
         return False
-    with acting_record(folder, clock) as ledger:
-        say(ledger, fact, clock)
+    try:
+        with acting_record(folder, clock) as ledger:
+            say(ledger, made, clock)
+    except StoreError as error:
+        raise StoreError(
+            f"the backup {to} is whole (tree head {made.root}, sha256 {made.sha256}), and the record has no entry of "
+            f"it: {error}"
+        ) from error
     return True
 
 

@@ -5,10 +5,11 @@ from pathlib import Path
 import typer
 
 from cytoloop.adapters import postgres
+from cytoloop.adapters.files import remove
 from cytoloop.app.records import holds_record, open_record
-from cytoloop.app.settings import FILE, ZONE, Settings, write_settings
+from cytoloop.app.settings import FILE, ZONE, Settings, settings_text, write_settings
 from cytoloop.cli.output import out
-from cytoloop.core.errors import UserError
+from cytoloop.core.errors import CytoloopError, UserError
 
 app = typer.Typer(help="Stores: make a record's schema in a PostgreSQL database.", no_args_is_help=True)
 
@@ -25,8 +26,10 @@ def init(
 ) -> None:
     """Make a data folder with its settings and an empty record."""
     settings = Settings(store=store, origin=origin, zone=zone)
-    if (folder / FILE).exists() or holds_record(folder):
+    if (folder / FILE).exists():
         raise UserError(f"{folder} is in use already; its settings are in {folder / FILE}")
+    if holds_record(folder):
+        raise UserError(f"{folder} holds a record already; name a folder without one")
     entries = prepare(folder, settings)
     _say(f"{folder} is ready: a record of {entries:,} entries, settings in {folder / FILE}")
 
@@ -35,8 +38,9 @@ def prepare(folder: Path, settings: Settings, *, empty: bool = False) -> int:
     """Write the settings of a new data folder and make its record; how many entries the record has.
 
     A database may hold one already, which the folder then shares, unless it must be `empty`: then UserError. Nothing
-    is written into the folder when the record cannot be made.
+    is written when the settings may not stand as they are, and no settings are left when the record cannot be made.
     """
+    settings_text(folder, settings)
     kept = None
     if settings.store is not None:
         store = postgres.open_store(settings.store, create=True)
@@ -45,7 +49,11 @@ def prepare(folder: Path, settings: Settings, *, empty: bool = False) -> int:
     if kept is not None and empty:
         raise UserError(f"the database holds a record of {kept.size} entries; name another schema with ?schema=NAME")
     write_settings(folder, settings)
-    open_record(folder, create=True).close()
+    try:
+        open_record(folder, create=True).close()
+    except CytoloopError:
+        remove(folder / FILE)
+        raise
     return kept.size if kept else 0
 
 
