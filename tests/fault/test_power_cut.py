@@ -157,7 +157,12 @@ def test_the_power_goes_while_batches_run(power: Power, root: Path) -> None:
 
 def test_the_power_goes_while_a_folder_is_made(power: Power, root: Path) -> None:
     told = power.run("init", root / "data", "--origin", "example.org/record")
-    power.cut(told, whole=["data/cytoloop.yaml"])
+
+    def is_there(folder: Path, cut: Cut) -> None:
+        power.record(folder, cut)
+        assert not cut.promise.done or (folder / "data" / RECORD).exists(), "the record is gone"
+
+    power.cut(told, whole=["data/cytoloop.yaml"], judge=is_there)
 
 
 def test_the_power_goes_while_a_checkpoint_is_published(power: Power, root: Path, data: Path) -> None:

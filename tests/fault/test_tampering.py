@@ -13,7 +13,7 @@ from cytoloop.adapters.sqlite import open_store
 from cytoloop.core.entry import Draft, Recorded
 from cytoloop.core.errors import CytoloopError, FindingError, StoreError, UserError
 from cytoloop.core.facts.clinic import StudyFiled
-from cytoloop.core.store import Store
+from cytoloop.core.store import Attestation, Store
 from cytoloop.core.time import Instant
 from cytoloop.record.ledger import Ledger
 from cytoloop.record.merkle import leaf_hash
@@ -213,12 +213,37 @@ def test_an_untouched_record_verifies(path: Path) -> None:
     store.close()
 
 
-def test_the_database_itself_refuses_to_change_an_entry(path: Path) -> None:
-    connection = sqlite3.connect(path)
-    for statement in ("UPDATE entry SET name='x'", "DELETE FROM entry", "UPDATE tree_head SET size=99"):
-        with pytest.raises(sqlite3.IntegrityError, match="never"):
-            connection.execute(statement)
-    connection.close()
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET name='x'",
+        "DELETE FROM entry",
+        "UPDATE tree_head SET size=99",
+        "DELETE FROM tree_head",
+        "UPDATE attestation SET size=99",
+        "DELETE FROM attestation",
+    ],
+)
+def test_the_database_itself_refuses_to_change_what_is_kept(path: Path, statement: str) -> None:
+    with closing(open_store(path)) as store:
+        store.attest(Attestation(10, "checkpoint", b"note"))
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError, match="is never"):
+        connection.execute(statement)
+
+
+def test_a_process_that_has_the_record_open_does_not_go_on_behind_what_others_forged(
+    path: Path, start: Instant
+) -> None:
+    """An entry and a tree head put in by hand, which do not fit each other: nothing is appended behind them."""
+    with closing(open_store(path)) as store:
+        ledger = Ledger(store, SimulatedClock(start))
+        tampered(path, add_entry)
+        with closing(sqlite3.connect(path, isolation_level=None)) as forging:
+            forging.execute("INSERT INTO tree_head VALUES (11, zeroblob(32))")
+        fact = StudyFiled(receipt="behind", protocol_version="1")
+        with pytest.raises(FindingError, match="do not add up to the tree head kept over the first 11"):
+            ledger.append("study/A", [Draft(fact=fact, actor="person:lin", happened_at=start)], expected=5)
+        assert store.end("study/A") == 5
 
 
 def test_a_full_disk_keeps_nothing_of_the_append_and_the_record_verifies(path: Path, start: Instant) -> None:
