@@ -355,6 +355,17 @@ def test_another_tree_head_than_the_one_that_was_noted_is_found(cytoloop: Cytolo
     assert not again.exists()
 
 
+def test_a_file_that_was_exchanged_in_a_backup_is_found(data: Path, tmp_path: Path) -> None:
+    """With a checksum of the zip that fits; the manifest has the file's own."""
+    made, spoilt = _backed_up(data), tmp_path / "spoilt"
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(spoilt, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, b"{}" if name == "folder/accounts.json" else old.read(name))
+    with pytest.raises(FindingError, match=r"folder/accounts.json in the backup .* is not what was backed up"):
+        _restored(spoilt)
+    assert not (tmp_path / "again").exists()
+
+
 def test_every_changed_byte_of_a_part_is_found(data: Path) -> None:
     """One bit in each of 150 places of the file: found, or without any consequence for what is restored."""
     backup = _backed_up(data)

@@ -12,9 +12,10 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,7 @@ from cytoloop.core.entry import document
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.record import RecordUpgraded
 from cytoloop.core.json import JSON, canonical
+from cytoloop.core.store import Row
 from cytoloop.record.codec import Codec, Unread
 from cytoloop.record.ledger import entry_of
 from cytoloop.record.verify import verify
@@ -154,6 +156,22 @@ def test_a_damaged_record_is_not_upgraded(cytoloop: Cytoloop, folder: Path) -> N
         tampering.execute("DROP TRIGGER entry_is_final")
         tampering.execute("UPDATE entry SET body = CAST(replace(body, '2026', '2027') AS BLOB) WHERE sequence = 300")
     tampering.close()
+    done = cytoloop("upgrade", folder)
+    assert done.returncode == 1
+    assert "entry 300 does not fit" in done.stderr
+    assert sqlite.format_of(folder / "record.db") in sqlite.OLDER
+    assert not list(folder.glob("record.format*"))
+
+
+def test_an_entry_that_was_changed_on_the_way_is_found_and_the_old_file_stays(
+    cytoloop: Cytoloop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_record = sqlite.make_record
+
+    def spoilt(path: Path, rows: Iterable[Row], *others: Iterable[Any]) -> None:
+        make_record(path, (row._replace(body=b"{}") if row.sequence == 300 else row for row in rows), *others)
+
+    monkeypatch.setattr(sqlite, "make_record", spoilt)
     done = cytoloop("upgrade", folder)
     assert done.returncode == 1
     assert "entry 300 does not fit" in done.stderr

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 import pytest
 from tests.contract.postgres_server import APP, OWNER, PostgresServer
 
-from cytoloop.adapters.postgres import address, grant_to, make_record, open_store
+from cytoloop.adapters.postgres import address, grant_to, holds_record, make_record, open_store
 from cytoloop.app.records import readable_store
 
 Cytoloop = Callable[..., CompletedProcess[str]]
@@ -98,6 +98,18 @@ def test_two_folders_share_one_record(cytoloop: Cytoloop, postgres: PostgresServ
     assert cytoloop("import", "fhir", tmp_path / "fhir", "--data", tmp_path / "here").returncode == 0
     with readable_store(tmp_path / "there") as store:
         assert store.streams("subject/")
+
+
+def test_a_password_in_the_address_is_refused_before_a_schema_is_made(
+    cytoloop: Cytoloop, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    url = postgres.fresh()
+    done = cytoloop("init", tmp_path / "data", "--store", url.replace(OWNER, f"{OWNER}:secret", 1))
+    assert done.returncode == 2
+    assert "found a password, expected none" in done.stderr
+    assert "secret" not in done.stderr
+    assert not holds_record(url)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_folder_in_use_is_not_made_again(cytoloop: Cytoloop, tmp_path: Path) -> None:

@@ -6,15 +6,23 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from cytoloop.adapters import files
 from cytoloop.adapters.folder import writing
 from cytoloop.adapters.opcua.door import OpcUaDoor
+from cytoloop.adapters.sqlite import open_store
+from cytoloop.adapters.telemetry import open_telemetry
 from cytoloop.app.packs import pack_folder
+from cytoloop.app.records import RECORD, TELEMETRY, readable_record, readable_store
+from cytoloop.app.settings import FILE
 from cytoloop.core.equipment import Command, UnreachableError
+from cytoloop.record.segment import FORM
+from cytoloop.testing.store_contract import head_over, row
 
 Cytoloop = Callable[..., CompletedProcess[str]]
 
@@ -168,6 +176,62 @@ def test_a_disk_that_refuses_a_write(demo_folder: Path, tmp_path: Path, cytoloop
     assert not verified.stdout.startswith("0 entries")
 
 
+@pytest.mark.parametrize("name", ["site#1", "site?a=b", "site%41", "批次 'B'"])
+def test_a_data_folder_may_have_any_name(cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path, name: str) -> None:
+    data, again = Path(shutil.copytree(demo_folder, tmp_path / name)), tmp_path / f"again {name}"
+    for command in (
+        ("init", tmp_path / f"new {name}"),
+        ("verify", data),
+        ("backup", "--data", data, "--to", tmp_path / f"{name}.zip"),
+        ("restore", tmp_path / f"{name}.zip", "--to", again, "--why", "a test"),
+        ("verify", again),
+    ):
+        done = cytoloop(*command)
+        assert done.returncode == 0, done.stderr
+    made = sorted(each.name for each in tmp_path.iterdir())
+    assert made == sorted([name, f"new {name}", f"{name}.zip", f"again {name}"]), "something else was made"
+
+
+def test_a_record_on_a_medium_that_nobody_can_write_is_read_without_making_a_file(
+    cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = Path(shutil.copytree(demo_folder, tmp_path / "data"))
+    with closing(open_store(data / RECORD)), closing(open_telemetry(data / TELEMETRY, FORM)):
+        pass  # whoever writes tidies up at the end
+    before = sorted(data.iterdir())
+    monkeypatch.setattr(files, "_never_written", lambda folder: True)
+    with readable_record(data) as ledger, closing(open_telemetry(data / TELEMETRY, FORM, read_only=True)) as telemetry:
+        assert len(list(ledger.entries())) > 500
+        assert telemetry.batches()
+        assert sorted(data.iterdir()) == before
+    assert cytoloop("verify", data).returncode == 0
+    assert sorted(data.iterdir()) == before
+
+
+def test_what_the_write_ahead_log_holds_is_read_there_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_never_written", lambda folder: True)
+    with closing(open_store(tmp_path / RECORD, create=True)) as store:
+        first = row(0, "a", 0)
+        store.append([first], head_over(first))
+        with readable_store(tmp_path) as again:
+            assert list(again.rows()) == [first], "a record that is in use is not read as if nobody wrote"
+
+
+def test_a_folder_whose_record_cannot_be_made_is_not_left_half_made(cytoloop: Cytoloop, tmp_path: Path) -> None:
+    (tmp_path / "data" / "record.new").mkdir(parents=True)
+    assert "cannot be opened" in sentence(cytoloop("init", tmp_path / "data"))
+    assert not (tmp_path / "data" / FILE).exists()
+    (tmp_path / "data" / "record.new").rmdir()
+    assert cytoloop("init", tmp_path / "data").returncode == 0
+
+
+def test_a_tree_head_that_is_none_is_no_finding(cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path) -> None:
+    assert "'12ab' is no tree head" in sentence(cytoloop("verify", demo_folder, "--head", "12ab"))
+    (tmp_path / "bundle.zip").write_bytes(b"a bundle")
+    said = sentence(cytoloop("verify", tmp_path / "bundle.zip", "--head", "00" * 32))
+    assert "a tree head is of a whole record and a bundle is of one batch" in said
+
+
 def test_data_folder_that_cannot_be_made(cytoloop: Cytoloop, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
     said = sentence(cytoloop("demo", "--data", tmp_path / "file" / "data", "--no-serve"))
@@ -200,6 +264,7 @@ def test_a_file_that_is_no_record(cytoloop: Cytoloop, tmp_path: Path) -> None:
         (("batch", "export", "B-F001", "--to", "{nowhere}/b.json", "--data", "{demo}"), "cannot be written"),
         (("recipe", "show", "9", "--data", "{demo}"), "has no approved version 9"),
         (("recipe", "diff", "1", "9", "--data", "{demo}"), "has no approved version 9"),
+        (("init", "{demo}"), "holds a record already; name a folder without one"),
         (("demo", "--data", "{demo}", "--no-serve"), "holds a record already"),
         (("demo", "--patients", "0"), "Invalid value for '--patients'"),
         (("demo", "--patients-from", "{nowhere}", "--data", "{new}", "--no-serve"), "is not a folder"),
