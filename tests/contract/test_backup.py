@@ -320,7 +320,7 @@ def test_a_backup_made_again_from_a_changed_record_is_found(
     assert not (tmp_path / "again").exists()
 
 
-def _changed_segment(room: Path) -> None:
+def _no_segments(room: Path) -> None:
     with sqlite3.connect(room / "telemetry.db") as telemetry:
         telemetry.execute("DROP TRIGGER segment_is_kept")
         telemetry.execute("DELETE FROM segment")
@@ -330,7 +330,7 @@ def _changed_segment(room: Path) -> None:
 def test_readings_that_were_taken_out_of_a_backup_are_found(demo_folder: Path, tmp_path: Path) -> None:
     made, spoilt = tmp_path / "made", tmp_path / "spoilt"
     back_up(demo_folder, made, ScaledClock())
-    _made_again(made, spoilt, tmp_path / "room", _changed_segment)
+    _made_again(made, spoilt, tmp_path / "room", _no_segments)
     with pytest.raises(FindingError, match="telemetry"):
         restore(Wish(backup=spoilt, to=tmp_path / "again", reason="a test"), ScaledClock())
     assert not (tmp_path / "again").exists()
@@ -470,6 +470,18 @@ def test_a_damaged_record_is_not_backed_up_as_if_it_were_sound(cytoloop: Cytoloo
     assert done.returncode == 1
     assert "was not backed up, because it does not verify: entry 9" in done.stderr
     assert sorted(each.name for each in data.parent.iterdir()) == ["data"]
+
+
+def test_a_folder_whose_readings_were_tampered_with_is_not_backed_up(
+    cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path
+) -> None:
+    """Such a backup could never be restored."""
+    data = Path(shutil.copytree(demo_folder, tmp_path / "data"))
+    _no_segments(data)
+    done = cytoloop("backup", "--data", data, "--to", tmp_path / "one.backup")
+    assert done.returncode == 1
+    assert "was not backed up, because its readings do not verify: segment B-F001/1" in done.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Backup: the whole data folder in one file, taken while it is in use, its record proven before it is put away."""
+"""Backup: the whole data folder in one file, taken while it is in use, all of it proven before it is put away."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,6 +9,7 @@ from pathlib import Path
 from cytoloop import __version__
 from cytoloop.adapters import sqlite
 from cytoloop.adapters.archive import write_archive
+from cytoloop.app.historian import verify_telemetry_of
 from cytoloop.app.records import RECORD, TELEMETRY, acting_record, readable_store
 from cytoloop.app.settings import read_settings
 from cytoloop.app.verifying import verify_record
@@ -55,8 +56,8 @@ def back_up(
     """Copy the data folder `folder` into the new file `to`; others may write meanwhile.
 
     `passphrase`: seal the keys with it and put them in; without one they are left out. Raises FindingError when the
-    record does not verify, UserError or StoreError when the file cannot be written; nothing is left then. A StoreError
-    that says so leaves a whole backup, of which the record could not be told.
+    record or its readings do not verify, UserError or StoreError when the file cannot be written; nothing is left
+    then. A StoreError that says so leaves a whole backup, of which the record could not be told.
     """
     if to.exists():
         raise UserError(f"{to} is there already; name a new file")
@@ -71,6 +72,7 @@ def back_up(
         if (folder / TELEMETRY).exists():  # after the record: a segment is kept before its entry
             sqlite.copy_file(folder / TELEMETRY, room / TELEMETRY)
             files[TELEMETRY] = room / TELEMETRY
+        _prove_telemetry(room)
         about: dict[str, JSON] = {
             "made_at": clock.now().isoformat(), "version": __version__, "size": head.size, "root": head.root.hex(),
             "store": "sqlite" if read_settings(folder).store is None else "postgresql",
@@ -141,6 +143,14 @@ def _proven(room: Path, tick: Tick) -> TreeHead:
         return verify_record(room, tick=tick).head
     except FindingError as error:
         raise FindingError(f"the record was not backed up, because it does not verify: {error}") from error
+
+
+def _prove_telemetry(room: Path) -> None:
+    """FindingError when a sealed reading is not as the record in `room` says: nobody could restore that."""
+    try:
+        verify_telemetry_of(room)
+    except (FindingError, UserError) as error:
+        raise FindingError(f"the folder was not backed up, because its readings do not verify: {error}") from error
 
 
 def _copied_files(folder: Path, room: Path) -> dict[str, Path]:

@@ -175,7 +175,10 @@ def _checked(entry: Entry, fact: TelemetrySealed, store: TelemetryStore | None) 
     """Readings of the segment; FindingError when it is not what the entry says."""
     about = f"segment {fact.segment} of batch {fact.batch}, sealed by entry {entry.sequence},"
     if store is None:
-        raise FindingError(f"{about} is missing with all telemetry; restore {TELEMETRY} from a copy")
+        raise FindingError(
+            f"{about} is missing with all telemetry; restore {TELEMETRY} from a copy, or, when several "
+            "folders share the record, check the one whose line ran the batch"
+        )
     try:
         data = store.segment(fact.segment)
     except (FindingError, UserError) as error:

@@ -28,7 +28,7 @@ def backup(
     ),
     json: bool = typer.Option(False, "--json", help="Say it as JSON."),
 ) -> None:
-    """Copy a data folder into one file, also while it is in use. Its record is verified first."""
+    """Copy a data folder into one file, also while it is in use. All of it is verified first."""
     folder = newest(data)
     passphrase = _new_passphrase() if with_keys else None
     with progress() as bars:

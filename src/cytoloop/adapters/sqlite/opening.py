@@ -82,6 +82,8 @@ def _not_written(path: Path, found: int) -> str:
             f"{path} has format {found} of an earlier release, which this version reads and does not write; run "
             f"`cytoloop upgrade {path.parent}`, which changes no entry and keeps the old file"
         )
+    if not found:
+        return f"{path} is not a record of Cytoloop, or nothing is left of it; name another folder or restore a copy"
     return (
         f"{path} has format {found} and this version reads format {FORMAT}; use the version that wrote it, "
         "or name another folder"
