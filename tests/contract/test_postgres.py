@@ -262,6 +262,20 @@ def test_what_the_server_refuses_to_read_is_told_in_one_sentence(
             read(line)
 
 
+def test_a_server_that_goes_down_twice_in_a_row_is_asked_once_more(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell, cuts = store._session.tell, [LostError("once"), LostError("twice")]
+
+    def cut(query: str, values: object = (), **options: bool) -> list[tuple[object, ...]]:
+        if cuts:
+            raise cuts.pop()
+        return tell(query, values, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(store._session, "tell", cut)
+    assert store.end("a") == 1
+
+
 def test_a_connection_that_is_lost_again_and_again_is_told_in_one_sentence(
     store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

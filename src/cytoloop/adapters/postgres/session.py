@@ -8,6 +8,7 @@ https://www.postgresql.org/docs/current/wal-async-commit.html
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from uuid import uuid4
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds that a lost server is waited for: a restart with recovery takes a few."""
+TRIES = 5
+"""Times that a question is asked which the connection is lost over: a server may go down twice in a row."""
 OLDEST = 140000
 """Oldest server that is supported, as its `server_version_num`."""
 
@@ -46,16 +49,19 @@ class Session:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = _connected(where, self._name)
 
     def ask(self, query: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Rows of a query that changes nothing; asked again when the connection was lost. StoreError when refused."""
+        """Rows of a query that changes nothing; asked again when the connection was lost, a few times at most.
+
+        StoreError when it is refused or lost for good.
+        """
         import psycopg  # noqa: PLC0415  (extra `postgres`)
 
         with self._lock:
             try:
-                try:
-                    return self.tell(query, values)
-                except LostError:
+                for _ in range(TRIES - 1):
+                    with suppress(LostError):
+                        return self.tell(query, values)
                     self.connect_again()
-                    return self.tell(query, values)
+                return self.tell(query, values)
             except psycopg.Error as error:
                 raise StoreError(
                     f"the record in {self._where.shown} could not be read ({said(error)}); give the role its rights "
