@@ -4,6 +4,7 @@
 in CHANGELOG.md and not there makes these tests fail: run `tools/keep_store.py` of that release.
 """
 
+import errno
 import gzip
 import json
 import os
@@ -13,6 +14,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -130,6 +132,21 @@ def test_the_old_file_is_kept(release: str, cytoloop: Cytoloop, folder: Path) ->
     old = sqlite.open_store(kept, read_only=True)
     assert verify(old).tree_head.root.hex() == expected(release)["tree_head"]
     old.close()
+
+
+def test_the_old_file_is_kept_where_the_file_system_has_no_links(
+    release: str, cytoloop: Cytoloop, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", refused)
+    assert cytoloop("upgrade", folder).returncode == 0
+    kept = folder / f"record.format-{expected(release)['format']}.db"
+    with closing(sqlite.open_store(kept, read_only=True)) as old:
+        assert verify(old).tree_head.root.hex() == expected(release)["tree_head"]
+    assert not list(folder.glob("*.new"))
+    assert cytoloop("verify", folder).returncode == 0
 
 
 def test_it_is_written_again_after_the_upgrade(cytoloop: Cytoloop, folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Upgrade: a record of an earlier release into today's format. No entry is touched, and the old file is kept."""
 
 import os
-from contextlib import suppress
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +59,25 @@ def _upgraded(path: Path, old: int, clock: Clock, tick: Tick) -> Upgraded:
         sqlite.fold_in(path)
         before = _made(path, beside, tick)
         _told(beside, RecordUpgraded(from_format=old, to_format=sqlite.FORMAT), before, clock)
-        with suppress(FileExistsError):
-            os.link(path, kept)
+        _keep(path, kept)
         beside.replace(path)
         promise_names(path.parent)
     except OSError as error:
         raise StoreError(f"{path} could not be upgraded ({error.strerror}); it is as it was; free space") from error
     return Upgraded(from_format=old, to_format=sqlite.FORMAT, before=before, kept=kept)
+
+
+def _keep(path: Path, kept: Path) -> None:
+    """Give the old file a second name; where the file system has no links, a copy of it."""
+    try:
+        os.link(path, kept)
+    except FileExistsError:
+        pass  # an upgrade that was cut off has kept it
+    except OSError:
+        beside = Path(shutil.copyfile(path, kept.with_suffix(".new")))
+        with beside.open("rb") as copy:
+            os.fsync(copy.fileno())
+        beside.replace(kept)
 
 
 def _made(path: Path, beside: Path, tick: Tick) -> TreeHead:
