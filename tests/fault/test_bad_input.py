@@ -225,11 +225,8 @@ def test_a_folder_whose_record_cannot_be_made_is_not_left_half_made(cytoloop: Cy
     assert cytoloop("init", tmp_path / "data").returncode == 0
 
 
-def test_a_tree_head_that_is_none_is_no_finding(cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path) -> None:
+def test_a_tree_head_that_is_none_is_no_finding(cytoloop: Cytoloop, demo_folder: Path) -> None:
     assert "'12ab' is no tree head" in sentence(cytoloop("verify", demo_folder, "--head", "12ab"))
-    (tmp_path / "bundle.zip").write_bytes(b"a bundle")
-    said = sentence(cytoloop("verify", tmp_path / "bundle.zip", "--head", "00" * 32))
-    assert "a tree head is of a whole record and a bundle is of one batch" in said
 
 
 def test_data_folder_that_cannot_be_made(cytoloop: Cytoloop, tmp_path: Path) -> None:
