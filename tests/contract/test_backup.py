@@ -329,7 +329,7 @@ def _no_segments(room: Path) -> None:
 
 def test_readings_that_were_taken_out_of_a_backup_are_found(demo_folder: Path, tmp_path: Path) -> None:
     made, spoilt = tmp_path / "made", tmp_path / "spoilt"
-    back_up(demo_folder, made, ScaledClock())
+    back_up(Path(shutil.copytree(demo_folder, tmp_path / "data")), made, ScaledClock())
     _made_again(made, spoilt, tmp_path / "room", _no_segments)
     with pytest.raises(FindingError, match="telemetry"):
         restore(Wish(backup=spoilt, to=tmp_path / "again", reason="a test"), ScaledClock())
