@@ -37,12 +37,14 @@ class Render:
         return response
 
     def _tools(self, request: Request, language: Language) -> Mapping[str, Any]:
-        """`t` a text by key, `n` one that follows a count, `name` words for a name in the data, `w` bilingual words,
+        """`t` a text by key, `n` one that follows a count, `name` words for a name in the data, `said` for a value
+        of a field, `w` bilingual words,
         `session` who is signed in."""
         return {
             "t": lambda key, **values: self.lexicon.text(key, language, **values),
             "n": lambda key, count: self.lexicon.counted(key, count, language),
             "name": self._names(language),
+            "said": lambda field, value: self.lexicon.value(field, value, language),
             "w": lambda words: words.text(language),
             "lang": language,
             "in_language": _in_language(request),
