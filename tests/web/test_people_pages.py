@@ -63,6 +63,23 @@ def test_what_is_signed_is_shown_in_words_beside_the_value_itself(here: House) -
     assert "<dd>B-1</dd>" in page, "what has no words stands as it is"
 
 
+def test_only_ways_that_are_open_to_a_role_are_shown(here: House) -> None:
+    enrol(here, here.people, "dr.wu", "Wu Tao 吴涛", "clinician")
+    pages = ("/batches/B-1", f"/record/{entry_of(here.ledger)}")
+    shown = {
+        user: {
+            act for page in pages for act in re.findall(r'href="/sign/([\w-]+)', here.signed_in(user).get(page).text)
+        }
+        for user in ("qa.li", "op.sun", "dr.wu", "ad.min")
+    }
+    assert shown == {
+        "qa.li": {"review-record", "correct-value"},
+        "op.sun": {"correct-value"},
+        "dr.wu": {"look-up-identity"},
+        "ad.min": set(),
+    }
+
+
 def test_a_signature_is_shown_in_both_times_with_the_zone(here: House) -> None:
     browser = here.signed_in("qa.li")
     form = {**browser.form("/sign/review-record?batch=B-1&remarks="), **here.proof("qa.li")}
