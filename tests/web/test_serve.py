@@ -8,7 +8,6 @@ from starlette.applications import Starlette
 from tests.staff import Wall
 from tests.web.staffed import House, house
 
-from cytoloop.adapters.memory import MemoryStore
 from cytoloop.adapters.sqlite import open_store
 from cytoloop.core.errors import UserError
 from cytoloop.record.ledger import Ledger
@@ -22,28 +21,14 @@ def here(tmp_path: Path) -> Iterator[House]:
     yield from house(tmp_path)
 
 
-def told_of(host: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is told when the pages are served on `host`, where nobody ever asks for one."""
-
-    class Stopped:
-        def run(self, **_: object) -> None:
-            return None
-
-    monkeypatch.setattr(serve, "server_of", lambda _: Stopped())
-    told: list[str] = []
-    serve.serve(make_app(lambda: Ledger(MemoryStore(), Wall())), host, 0, told.append)
-    return told
-
-
-def test_an_address_is_told_as_a_browser_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_is_told_as_a_browser_takes_it() -> None:
     assert serve.address_of("::1", 8818) == "http://[::1]:8818/"
     assert serve.address_of("127.0.0.1", 8818) == "http://127.0.0.1:8818/"
-    assert [line.startswith("http://127.0.0.1:") for line in told_of("127.0.0.1", monkeypatch)] == [True]
 
 
-def test_who_serves_to_other_machines_is_told_that_nothing_is_encrypted(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, note = told_of("0.0.0.0", monkeypatch)
-    assert "TLS" in note
+def test_who_serves_to_other_machines_is_told_that_nothing_is_encrypted() -> None:
+    assert [serve.caution(host) for host in ("127.0.0.1", "::1", "localhost")] == [""] * 3
+    assert "TLS" in serve.caution("0.0.0.0")
 
 
 def app_of(folder: Path, clock: Wall) -> Starlette:

@@ -10,7 +10,7 @@ from cytoloop.core.errors import UserError
 
 HERE = ("127.0.0.1", "::1", "localhost")
 """Addresses that only this machine reaches."""
-UNENCRYPTED = "note:   passwords go to this address unencrypted; let people reach it only through a proxy that adds TLS"
+UNENCRYPTED = "passwords go to this address unencrypted; let people reach it only through a proxy that adds TLS"
 
 
 def serve(app: Starlette, host: str = "127.0.0.1", port: int = 8000, tell: Callable[[str], None] = print) -> None:
@@ -20,9 +20,12 @@ def serve(app: Starlette, host: str = "127.0.0.1", port: int = 8000, tell: Calla
     """
     with bound(host, port) as listener:
         tell(address_of(host, listener.getsockname()[1]))
-        if host not in HERE:
-            tell(UNENCRYPTED)
         server_of(app).run(sockets=[listener])
+
+
+def caution(host: str) -> str:
+    """What somebody who serves on `host` has to know; nothing where only this machine reaches it."""
+    return "" if host in HERE else UNENCRYPTED
 
 
 def address_of(host: str, port: int) -> str:
