@@ -85,6 +85,7 @@ def test_a_signature_is_shown_in_both_times_with_the_zone(here: House) -> None:
     form = {**browser.form("/sign/review-record?batch=B-1&remarks="), **here.proof("qa.li")}
     assert browser.post("/sign/review-record", form).status == 303
     page = browser.get("/batches/B-1").text
+    assert "/sign/review-record" not in page, "a review that stands asks for no other"
     assert re.search(r">2026-06-01 08:(\d\d)</time> UTC · 2026-06-01 16:\1 \+08:00 Asia/Shanghai<", page), page
 
 
