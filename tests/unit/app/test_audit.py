@@ -209,6 +209,13 @@ def test_the_csv_reads_back_as_it_was_and_hides_no_change(shelf: Shelf) -> None:
     assert datetime.fromisoformat(line["happened_at_utc"]) == after(START, 1)
 
 
+@pytest.mark.parametrize("beginning", [*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_a_reason_that_a_table_program_would_run_is_text(shelf: Shelf, beginning: str) -> None:
+    row = dataclasses.replace(one(shelf, "value-corrected/1"), reason=f"{beginning}cmd|' /C calc'!A0")
+    (line,) = csv.DictReader(StringIO(to_csv([row], SHANGHAI), newline=""))
+    assert line["reason"] == f"'{row.reason}"
+
+
 def test_no_cell_is_taken_for_a_formula(shelf: Shelf) -> None:
     lines = list(csv.DictReader(StringIO(to_csv(rows(shelf), SHANGHAI), newline="")))
     assert next(line["reason"] for line in lines if line["entry"] == "value-corrected/1") == "'=misread"
