@@ -137,10 +137,10 @@ def bundle(source: Source, to: Path) -> bytes:
 def _correct(book: Book, passkey: Passkey) -> None:
     """A value that a person typed wrong, and its correction."""
     entries = list(book.ledger.stream(f"batch/{BATCH}"))
-    done = next(each for each in entries if isinstance(each.fact, StepCompleted))
+    done = next(e for e in entries if isinstance(e.fact, StepCompleted) and e.fact.step == "receipt/inspect")
     correction = ValueCorrected(
         corrects=done.entry.position,
-        field="highest_temperature",
+        field="transport_temperature",
         old=58.4,
         new=5.84,
         reason="the decimal point was missing",

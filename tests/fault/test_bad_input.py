@@ -189,7 +189,7 @@ def test_a_file_that_is_no_record(cytoloop: Cytoloop, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (("verify", "{nowhere}"), "there is no record at"),
+        (("verify", "{nowhere}"), "there is no data folder and no bundle at"),
         (("serve", "{nowhere}"), "there is no record at"),
         (("batch", "list", "--data", "{nowhere}"), "there is no record at"),
         (("import", "fhir", "{nowhere}", "--data", "{new}"), "is not a folder"),

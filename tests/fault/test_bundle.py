@@ -4,12 +4,14 @@ verify.py runs as an inspector runs it: a Python that knows `cryptography` and n
 """
 
 import errno
+import io
 import json
 import os
 import random
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -301,11 +303,36 @@ def test_another_archive_and_a_format_of_the_future_are_named(verifier: Verifier
         (pack({"letter.txt": b"hello"}), "there is no manifest.json"),
         (pack({"manifest.json": b'{"format":"something else"}'}), "does not say format"),
         (pack({"manifest.json": b'{"format":"cytoloop-bundle/2"}'}), "use a newer version"),
+        (pack({"manifest.json": b"[]"}), "does not say format"),
+        (rezipped({"letter.txt": b"hello"}), "another archive"),
     ):
         with pytest.raises(UserError, match=said):
             check_bundle(content)
         (tmp_path / "b.zip").write_bytes(content)
         assert verifier(tmp_path / "b.zip").returncode == 2
+
+
+def rezipped(files: dict[str, bytes]) -> bytes:
+    """An archive as the tools of others write it, with compression."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as written:
+        for name, content in files.items():
+            written.writestr(name, content)
+    return archive.getvalue()
+
+
+def test_an_archive_that_swells_is_not_unpacked(archive: bytes, verifier: Verifier, tmp_path: Path) -> None:
+    swelling = rezipped({**unpack(archive), "bomb": bytes(1 << 30)})
+    (tmp_path / "b.zip").write_bytes(swelling)
+    done = verifier(tmp_path / "b.zip")
+    assert (done.returncode, "unpacks to far too much" in done.stderr) == (1, True)
+    with pytest.raises(FindingError, match="a tool packed it anew"):
+        check_bundle(swelling)
+
+
+def test_a_manifest_nested_without_end_is_found(archive: bytes) -> None:
+    with pytest.raises(FindingError, match="nested too deeply"):
+        check_bundle(pack({**unpack(archive), "manifest.json": b"[" * 100_000}))
 
 
 def test_flipped_bits_are_found_wherever_they_are(archive: bytes) -> None:

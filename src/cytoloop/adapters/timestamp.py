@@ -117,7 +117,7 @@ def _certificates(chain: bytes) -> list[Certificate]:
     try:
         return load_pem_x509_certificates(chain)
     except ValueError as error:
-        raise UserError(f"the authority's certificates cannot be read ({error}); name a PEM file") from error
+        raise UserError("the authority's certificates cannot be read; name a file of them in PEM") from error
 
 
 def _client() -> ModuleType:

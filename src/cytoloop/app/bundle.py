@@ -62,6 +62,8 @@ class Exported:
     size: int
     """Bytes."""
     tree_size: int
+    unsealed: int
+    """Readings of the batch that were not sealed yet, and so are not in it."""
     manifest_sha256: str
 
 
@@ -82,7 +84,13 @@ def export(source: Source, batch: str, to: Path, *, typeset: Typeset | None, act
     with _beside(to, archive):
         fact = BundleExported(batch=batch, manifest_sha256=manifest, tree_size=head.size)
         note(Registrar(source.ledger, source.clock), STREAM, fact, actor=actor)
-    return Exported(entries=len(material.entries), size=len(archive), tree_size=head.size, manifest_sha256=manifest)
+    return Exported(
+        entries=len(material.entries),
+        size=len(archive),
+        tree_size=head.size,
+        unsealed=material.unsealed,
+        manifest_sha256=manifest,
+    )
 
 
 def exporter(people: People, batch: str, by: Signing | None) -> str:
@@ -149,6 +157,7 @@ def _material(source: Source, batch: str, head: TreeHead, signer: Signer) -> tup
         handovers=_handovers(source.store, keys),
         older=tuple(sorted(size for size in kept if size < head.size)),
         segments=tuple(_segments(source.telemetry, entries)),
+        unsealed=source.telemetry.unsealed(batch) if source.telemetry else 0,
         stamps=stamps_of(source.store, head.size),
     )
     return material, levels

@@ -87,6 +87,12 @@ def check_bundle(archive: bytes, trust: Trust | None = None) -> Checked:
 def _unpacked(archive: bytes) -> dict[str, bytes]:
     try:
         files = unpack(archive)
+    except FindingError as error:
+        if bundle.MANIFEST.encode() not in archive:
+            raise UserError(
+                f"this is no bundle of Cytoloop but another archive ({error}); name another file"
+            ) from error
+        raise
     except UserError as error:
         if bundle.FAMILY.encode() in archive:
             raise FindingError("the bundle's container was changed at its beginning; ask for the file again") from error

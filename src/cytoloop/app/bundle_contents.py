@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from cytoloop.app.bundle_parts import rules_of, segment_file
+from cytoloop.app.bundle_schema import schema_file
 from cytoloop.app.report.quality import signatures_in
 from cytoloop.core.entry import Recorded, document
 from cytoloop.core.errors import FindingError
@@ -51,7 +52,7 @@ def check_contents(manifest: Manifest, entries: tuple[Recorded, ...], files: Map
     _check_places(manifest, entries)
     _check_recipe(manifest.batch, entries, files)
     _check_rules(entries, files)
-    _check_schemas(entries, files)
+    _check_schemas(manifest, entries, files)
     return Contents(passkeys=_check_passkeys(entries), segments=_check_segments(entries, files))
 
 
@@ -93,10 +94,12 @@ def _check_rules(entries: tuple[Recorded, ...], files: Mapping[str, bytes]) -> N
         raise FindingError(f"{bundle.RULES} does not name the rules that the findings in the entries are of")
 
 
-def _check_schemas(entries: tuple[Recorded, ...], files: Mapping[str, bytes]) -> None:
+def _check_schemas(manifest: Manifest, entries: tuple[Recorded, ...], files: Mapping[str, bytes]) -> None:
+    """Every fact has its schema, but for those whose absence the manifest tells."""
+    told = {each.name for each in manifest.absent}
     for each in entries:
-        name = f"{bundle.SCHEMA}{each.entry.name.replace('/', '-')}.json"
-        if name not in files:
+        name = schema_file(each.entry.name)
+        if name not in files and name not in told:
             raise FindingError(f"{name} is missing: entry {each.entry.sequence} has that form")
 
 

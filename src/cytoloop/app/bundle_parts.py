@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 
-from pydantic import TypeAdapter
-
 from cytoloop.adapters.documents.html import render_html
 from cytoloop.app.bundle_entries import Held
+from cytoloop.app.bundle_schema import schema_file, schemas
 from cytoloop.app.report import Standing, batch_report
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.compliance.cn_sc818 import CLAUSES
@@ -19,11 +18,10 @@ from cytoloop.core.json import JSON, canonical
 from cytoloop.core.report import Report
 from cytoloop.core.rule import Clause
 from cytoloop.core.store import TreeHead
-from cytoloop.core.words import LANGUAGES, Language
+from cytoloop.core.words import LANGUAGES, Language, Words
 from cytoloop.record import bundle
 from cytoloop.record.bundle import Absent, Continued, Keys, Manifest, Proofs, Proven, RecordKey
 from cytoloop.record.checkpoint import LogKey
-from cytoloop.record.codec import ALL_FACTS
 from cytoloop.record.note import Note, Signer, sign_text
 from cytoloop.record.proof import Levels
 
@@ -53,6 +51,8 @@ class Material:
     """Sizes of checkpoints that were handed out before."""
     segments: tuple[tuple[str, bytes], ...]
     """Sealed readings: name of the segment, bytes."""
+    unsealed: int
+    """Readings of the batch that are in no segment yet: they are not in the bundle."""
     stamps: tuple[tuple[bytes, bytes], ...]
     """Time stamps over the checkpoint: what was stamped, the token."""
 
@@ -69,6 +69,11 @@ def assemble(material: Material, levels: Levels, signer: Signer, typeset: Typese
             files[f"report.{language}.pdf"] = typeset(report)
         except UserError as why:
             absent.append(Absent(name=f"report.{language}.pdf", why=str(why)))
+    names = sorted({each.entry.name for each in material.entries})
+    unknown = [name for name in map(schema_file, names) if name not in files]
+    absent += [Absent(name=name, why="this version does not know the name of the fact") for name in unknown]
+    if material.unsealed:
+        absent.append(Absent(name=bundle.TELEMETRY, why=f"{material.unsealed} readings were not sealed yet"))
     if not material.stamps:
         absent.append(Absent(name=bundle.TIME_STAMPS, why="no time stamp was taken over this checkpoint"))
     return _sealed(material, files, tuple(absent), signer)
@@ -79,7 +84,7 @@ def render(
 ) -> dict[Language, Report]:
     """The report in each language: what an export writes, and what a check compares it with."""
     shelf = Shelf(Held(tuple(entries), standing.head))
-    duties = {str(rule["locus"]): str(rule["duty"]) for rule in rules}
+    duties = {str(rule["locus"]): Words(en=str(rule["duty"]), zh=str(rule["duty_zh"])) for rule in rules}
     return {
         language: batch_report(shelf, batch, standing=standing, duties=duties, language=language)
         for language in LANGUAGES
@@ -120,7 +125,7 @@ def _files(material: Material, levels: Levels) -> dict[str, bytes]:
     for number, (stamped, token) in enumerate(material.stamps, start=1):
         files |= {f"{bundle.TIME_STAMPS}{number}.data": stamped, f"{bundle.TIME_STAMPS}{number}.tsr": token}
     files |= {name: shipped(name) for name in TEXTS}
-    return files | _schemas(material.entries)
+    return files | schemas({each.entry.name for each in material.entries})
 
 
 def _proofs(material: Material, levels: Levels, head: TreeHead) -> Proofs:
@@ -142,16 +147,6 @@ def _keys(material: Material) -> Keys:
         for each in material.keys
     )
     return Keys(record=tuple(keys), witnesses=material.witnesses)
-
-
-def _schemas(entries: Iterable[Recorded]) -> dict[str, bytes]:
-    """A JSON Schema for each name of a fact that the entries bear."""
-    known = {fact.NAME: fact for fact in ALL_FACTS}
-    names = {each.entry.name for each in entries} & known.keys()
-    return {
-        f"{bundle.SCHEMA}{name.replace('/', '-')}.json": canonical(TypeAdapter(known[name]).json_schema())
-        for name in names
-    }
 
 
 def _sealed(
@@ -185,6 +180,7 @@ def _rule(locus: str, text_sha256: str, clause: Clause | None) -> dict[str, JSON
         "locus": locus,
         "text_sha256": text_sha256,
         "duty": same.duty if same else "",
+        "duty_zh": same.duty_zh if same else "",
         "status": same.status if same else "",
         "severity": same.severity if same else "",
     }

@@ -37,6 +37,8 @@ def check_stamps(files: Mapping[str, bytes], authority: bytes | None) -> tuple[S
         _check_content(number, content, before, files)
         stamps.append(_check_token(number, token, content, authority))
         before = token + content
+    if authority is not None and not stamps:
+        raise FindingError("the bundle holds no time stamp, and you named the certificates of an authority")
     if len(names) != 2 * len(stamps):
         raise FindingError(f"{bundle.TIME_STAMPS} holds a file that belongs to no stamp")
     return tuple(stamps)

@@ -99,7 +99,13 @@ def accept_cosignature(store: Store, folder: Path, document: str) -> tuple[Verif
     note = parse_note(document)
     checkpoint = parse_checkpoint(note.text)
     _check_published(store, note, checkpoint)
-    by = check_note(note, witnesses(folder))
+    trusted = witnesses(folder)
+    if not any((line.name, line.key_id) in {(key.name, key.key_id) for key in trusted} for line in note.lines):
+        raise UserError(
+            f"no line under the checkpoint is by a witness of {folder / WITNESSES}; write the witness's verifier key "
+            "there, one a line, when you trust it; nothing was kept"
+        )
+    by = check_note(note, trusted)
     for each in by:
         store.attest(Attestation(checkpoint.head.size, "cosignature", f"{each.line.text}\n".encode()))
     return by

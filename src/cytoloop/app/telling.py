@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cytoloop.app.names import DECISIONS, DEVIATIONS, GATE_ANSWERS, VERDICTS, act, named
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
@@ -126,16 +127,17 @@ def _quality(fact: Fact) -> tuple[str, str] | None:
     match fact:
         case quality.ResultRecorded() as f:
             return (
-                f"{f.stage} result {f.attribute} = {f.value:.4g} {f.unit} ({f.method})",
+                f"{f.stage.replace('_', ' ')} result {f.attribute} = {f.value:.4g} {f.unit} ({f.method})",
                 f"{_STAGES[f.stage]}结果 {f.attribute} = {f.value:.4g} {f.unit}（{f.method}）",
             )
         case quality.DeviationOpened() as f:
-            return f"deviation {f.deviation} ({f.kind}): {f.what}", f"偏差 {f.deviation}（{f.kind}）：{f.what}"
+            kind = named(DEVIATIONS, f.kind)
+            return f"deviation {f.deviation} ({kind.en}): {f.what}", f"偏差 {f.deviation}（{kind.zh}）：{f.what}"
         case quality.DeviationClosed() as f:
             by = f.signature.printed_name
             return (
                 f"deviation {f.deviation} closed by {by}: {f.decision}, {f.reason}",
-                f"偏差 {f.deviation} 由 {by} 关闭：{_DECISIONS[f.decision]}，{f.reason}",
+                f"偏差 {f.deviation} 由 {by} 关闭：{named(DECISIONS, f.decision).zh}，{f.reason}",
             )
         case quality.DispositionSigned() as f:
             by = f.signature.printed_name
@@ -156,14 +158,16 @@ def _quality(fact: Fact) -> tuple[str, str] | None:
 def _compliance(fact: Fact) -> tuple[str, str] | None:
     match fact:
         case compliance.FindingRecorded() as f:
+            verdict, asked = named(VERDICTS, f.verdict).zh, act(f.act).zh
             return (
                 f"{f.locus} before {f.act}: {f.verdict} ({f.reason})",
-                f"{f.locus}（{f.act}）：{f.verdict}（{f.reason}）",
+                f"{f.locus}（{asked}）：{verdict}（{f.reason}）",
             )
         case compliance.GateJudged() as f:
+            answer = named(GATE_ANSWERS, f.answer).zh
             return (
                 f"change gate row {f.row}, {f.answer}: {f.subject} ({f.reason})",
-                f"变更关卡第 {f.row} 行，{f.answer}：{f.subject}（{f.reason}）",
+                f"变更关口第 {f.row} 行，{answer}：{f.subject}（{f.reason}）",
             )
         case _:
             return None
@@ -226,5 +230,4 @@ _DISPOSITIONS = {
     "rejected": "拒绝放行",
     "supplied-out-of-specification": "超标供应",
 }
-_DECISIONS = {"continue": "继续", "repeat": "重复", "terminate": "终止"}
 _STAGES = {"incoming": "来料", "in_process": "过程", "release": "放行"}

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -71,10 +72,11 @@ def verify_record(
     with readable_store(folder) as store:
         attested = _attestations(store)
         notes = {at: _note(each) for at, each in enumerate(attested) if each.kind == "checkpoint"}
+        _check_origin(noted, list(notes.values()))
         outside = [*_said(noted.checkpoint, "the checkpoint noted"), *_signed_last(folder)]
         claims = Claims(store.heads(), [*map(_claim, notes.values()), *outside])
-        parts = checked_parts(store, claims, partial(open_record, folder, read_only=True), processes)
-        verified = conclude(store, claims, parts, tick, noted.root)
+        with work_on(store, claims, partial(open_record, folder, read_only=True), processes) as work:
+            verified = conclude(store, claims, work.parts, tick, noted.root, problems=work.problems)
         keys = key_history(Codec().decode(entry_of(row)) for row in store.stream(KEYS))
     for note in notes.values():
         check_own(note, keys)
@@ -89,19 +91,43 @@ def verify_record(
     )
 
 
-def checked_parts(store: Store, claims: Claims, again: OpenStore, processes: int = 0) -> Iterator[Part]:
-    """The checked parts in order; by several processes, which open the store `again`, when there are many entries."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What is to be checked of a record before the verdict. Each thing is checked when it is asked for, or before."""
+
+    parts: Iterator[Part]
+    """In order."""
+    problems: Iterator[str]
+    """Of the store itself."""
+
+
+@contextmanager
+def work_on(store: Store, claims: Claims, again: OpenStore, processes: int = 0) -> Iterator[Work]:
+    """The work; shared by several processes, which open the store `again`, when there are many entries."""
     count = processes or min(os.cpu_count() or 1, MOST_PROCESSES)
     if count == 1 or (not processes and claims.newest < SEVERAL_FROM):
-        yield from (check_part(store, each) for each in claims.ranges())
+        yield Work(parts=(check_part(store, each) for each in claims.ranges()), problems=store.problems())
         return
-    with ProcessPoolExecutor(count, get_context("spawn"), _open, (again,)) as pool:
-        ahead: deque[Future[Part]] = deque()
-        for each in claims.ranges():
-            ahead.append(pool.submit(_check_part, each))
-            if len(ahead) > 2 * count:
-                yield ahead.popleft().result()
-        yield from (each.result() for each in ahead)
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _open, (again,))
+    try:
+        problems = pool.submit(_problems)
+        yield Work(parts=_ahead(pool, claims, 2 * count), problems=_told(problems))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _ahead(pool: ProcessPoolExecutor, claims: Claims, most: int) -> Iterator[Part]:
+    """The checked parts; at most so many are begun before they are asked for."""
+    begun: deque[Future[Part]] = deque()
+    for each in claims.ranges():
+        begun.append(pool.submit(_check_part, each))
+        if len(begun) > most:
+            yield begun.popleft().result()
+    yield from (each.result() for each in begun)
+
+
+def _told(problems: Future[list[str]]) -> Iterator[str]:
+    yield from problems.result()
 
 
 _mine: list[Store] = []
@@ -114,6 +140,10 @@ def _open(again: OpenStore) -> None:
 
 def _check_part(part: Range) -> Part:
     return check_part(_mine[0], part)
+
+
+def _problems() -> list[str]:
+    return list(_mine[0].problems())
 
 
 def _note(kept: Attestation) -> Note:
@@ -136,6 +166,19 @@ def _said(document: str | None, what: str) -> Iterator[Claim]:
     if document is not None:
         head = parse_checkpoint(parse_note(document).text).head
         yield Claim(head.size, head.root, what)
+
+
+def _check_origin(noted: Noted, kept: list[Note]) -> None:
+    """FindingError when the checkpoint noted names another record than those kept here: no entry is to blame then."""
+    if noted.checkpoint is None or not kept:
+        return
+    named = parse_checkpoint(parse_note(noted.checkpoint).text).origin
+    own = {parse_checkpoint(note.text).origin for note in kept}
+    if named not in own:
+        raise FindingError(
+            f"the checkpoint noted is of {named}, and this record is {', '.join(sorted(own))}; name the folder of the "
+            "record it is of"
+        )
 
 
 def _signed_last(folder: Path) -> Iterator[Claim]:

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Literal
 
 from cytoloop import __version__
-from cytoloop.bench.peers import Peers
+from cytoloop.bench.peers import PINNED, Peers
 from cytoloop.core.json import JSON
 
 Measure = Callable[[], float | None]
@@ -140,6 +140,7 @@ def document(rows: Sequence[Row], options: Options, before: dict[str, JSON]) -> 
     """The whole run as plain JSON; `before` is `machine()` as it was when the run began."""
     return {
         "machine": {**before, "load_after": machine()["load"]},
+        "peers": dict(PINNED) if options.peers.folder is not None else {},
         "seed": options.seed,
         "quick": options.quick,
         "rows": [asdict(each) for each in rows],

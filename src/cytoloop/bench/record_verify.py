@@ -10,7 +10,7 @@ from time import perf_counter
 
 from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.sqlite import open_store
-from cytoloop.app.verifying import checked_parts
+from cytoloop.app.verifying import work_on
 from cytoloop.bench.frame import Goal, Options, Row, alternate, row
 from cytoloop.bench.work import created, drafts, steps
 from cytoloop.core.json import JSON
@@ -76,7 +76,8 @@ def _verify(path: Path) -> float:
     began = perf_counter()
     store = again()
     claims = Claims(store.heads())
-    verified = conclude(store, claims, checked_parts(store, claims, again))
+    with work_on(store, claims, again) as work:
+        verified = conclude(store, claims, work.parts, problems=work.problems)
     seconds = perf_counter() - began
     store.close()
     return verified.entries / seconds

@@ -13,9 +13,10 @@ from cytoloop.app.bundle_source import bundle_source
 from cytoloop.app.bundle_trust import Trust
 from cytoloop.app.people import people_at
 from cytoloop.cli.data import DATA, newest
-from cytoloop.cli.output import out, say_json
+from cytoloop.cli.output import out, read_text, say_json
 from cytoloop.cli.signer import signer
 from cytoloop.core.errors import UserError
+from cytoloop.record.container import LARGEST
 from cytoloop.record.note import parse_key
 
 
@@ -33,6 +34,8 @@ def export_batch(
         exported = export(source, batch, to, typeset=render_pdf if pdf else None, actor=actor)
     size = f"{exported.size / 1e6:.1f} MB"
     out.print(f"{exported.entries} entries of {batch} written to {to} ({size})", highlight=False, soft_wrap=True)
+    if exported.unsealed:
+        out.print(f"{exported.unsealed:,} readings are not in it: they are not sealed yet", highlight=False)
     out.print(f"check it with: cytoloop verify {to}", highlight=False, soft_wrap=True)
 
 
@@ -41,8 +44,8 @@ def verify_bundle(
 ) -> None:
     """Check the bundle in `file` and say what holds; FindingError with the first thing that does not."""
     trust = Trust(
-        key=parse_key(key) if key else None,
-        checkpoint=_read(checkpoint).decode("utf-8", errors="replace") if checkpoint else None,
+        key=None if key is None else parse_key(key),
+        checkpoint=read_text(checkpoint, "checkpoint") if checkpoint else None,
         authority=_read(authority) if authority else None,
     )
     checked = check_bundle(_read(file), trust)
@@ -92,6 +95,8 @@ def _lines(checked: Checked) -> list[str]:
         when = stamp.at.astimezone(ZoneInfo("UTC")).isoformat() if stamp.at else f"not read here: {stamp.remark}"
         authority = "its authority's signature holds" if stamp.trusted else "name its certificates: --tsa-ca"
         lines.append(f"time stamp {stamp.number}: {when} ({authority})")
+    if not checked.stamps:
+        lines.append("there is no time stamp in it")
     if not checked.reports_compared:
         lines.append(f"the reports were made by {checked.made_by}: only that version can compare them with the entries")
     return lines
@@ -99,6 +104,8 @@ def _lines(checked: Checked) -> list[str]:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path} is larger than any bundle, which ends at 4 GiB; name another file")
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}); name another file") from error

@@ -10,12 +10,14 @@ from cytoloop.app.verifying import Checked, Noted, verify_record
 from cytoloop.cli.bundle import verify_bundle
 from cytoloop.cli.data import newest
 from cytoloop.cli.output import err, out, progress, read_text, say_json
+from cytoloop.core.errors import UserError
+from cytoloop.record.bundle import MANIFEST
 from cytoloop.record.note import parse_key
 
 
 def verify(
-    folder: Path = typer.Argument(..., metavar="DIR", help="Data folder, or a bundle (a file)."),
-    head: str | None = typer.Option(None, metavar="HEX", help="Tree head that was noted before; it must be the same."),
+    folder: Path = typer.Argument(..., metavar="PATH", help="Data folder, or a bundle (a file)."),
+    head: str | None = typer.Option(None, metavar="HEX", help="Tree head of a data folder that was noted before."),
     checkpoint: Path | None = typer.Option(
         None, metavar="FILE", help="Checkpoint that was noted before; the record must begin with it."
     ),
@@ -30,12 +32,15 @@ def verify(
 ) -> None:
     """Recompute the record, or check a bundle, and name the first thing that does not fit (exit 1)."""
     if folder.is_file():
+        _only("--head", head, "a data folder; of a bundle name a checkpoint with --checkpoint")
         verify_bundle(folder, key=key, checkpoint=checkpoint, authority=tsa_ca, json=json)
         return
+    _only("--tsa-ca", tsa_ca, "a bundle; export one and name it")
+    _check_folder(folder)
     noted = Noted(
         root=head,
         checkpoint=read_text(checkpoint, "checkpoint") if checkpoint else None,
-        key=parse_key(key) if key else None,
+        key=None if key is None else parse_key(key),
     )
     with progress() as bars:
         task = bars.add_task("verify", total=_size(folder))
@@ -62,12 +67,30 @@ def verify(
     _say_telemetry(telemetry)
 
 
+def _only(option: str, value: object, of: str) -> None:
+    """UserError when an option is given that would be passed over here: nobody may take it for checked."""
+    if value is not None:
+        raise UserError(f"{option} is for {of}")
+
+
+def _check_folder(folder: Path) -> None:
+    """UserError when there is no folder, or when it is a bundle that was unpacked."""
+    if not folder.is_dir():
+        raise UserError(f"there is no data folder and no bundle at {folder}; name one or the other")
+    if (folder / MANIFEST).exists():
+        raise UserError(
+            f"{folder} is a bundle that was unpacked; name the file as it was exported, or check the folder with "
+            f"`python verify.py {folder}`"
+        )
+
+
 def _say(checked: Checked) -> None:
     size, root = checked.head
     out.print(f"{size:,} entries fit; tree head {root.hex()}", highlight=False, soft_wrap=True)
     if checked.checkpoints:
+        holds = "1 checkpoint holds" if checked.checkpoints == 1 else f"{checked.checkpoints} checkpoints hold"
         out.print(
-            f"{checked.checkpoints} checkpoints hold, the newest over {checked.published:,} entries"
+            f"{holds}, the newest over {checked.published:,} entries"
             + (f"; witnessed by {', '.join(checked.witnesses)}" if checked.witnesses else ""),
             highlight=False,
             soft_wrap=True,

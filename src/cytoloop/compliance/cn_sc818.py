@@ -23,10 +23,11 @@ DISCLOSURES = ("purpose", "protocol", "risks", "rights")
 """What Art. 19 para. 2 wants told to the subject, as consent forms name it."""
 
 
-def _clause(article: str, severity: Severity, text_sha256: str, duty: str) -> Clause:
+def _clause(article: str, severity: Severity, text_sha256: str, duty: str, duty_zh: str) -> Clause:
     return Clause(
         locus=f"CN-SC818:{article}",
         duty=duty,
+        duty_zh=duty_zh,
         status="in_force",
         severity=severity,
         text_sha256=text_sha256,
@@ -38,36 +39,42 @@ ART_14 = _clause(
     "S1",
     "1960056b35ece0593a2d010258eb73ab7c96778e921e8fb9829abab654718d9b",
     "No research on a subject before the site's academic and ethics committees have both passed the protocol.",
+    "机构的学术委员会和伦理委员会均通过方案之前，不得对受试者开展研究。",
 )
 ART_15 = _clause(
     "15.1",
     "S1",
     "50e0514ddedc2449ca7bc41dc94e4d8e7201422af9f879815b22696c8f4a3f1a",
     "The site files the study with the health authority within five working days of passing both reviews.",
+    "机构在两项审查均通过后五个工作日内向卫生健康主管部门备案。",
 )
 ART_19_1 = _clause(
     "19.1",
     "S1",
     "8d4a2dad394acb5075d712b52f84db207f889874bb2940c0fb209912bde9338c",
     "Written informed consent of the subject, or of the guardian of a person without full capacity, comes first.",
+    "先取得受试者的书面知情同意；受试者不具备完全民事行为能力的，取得其监护人的书面同意。",
 )
 ART_19_2 = _clause(
     "19.2",
     "S2",
     "8d4a2dad394acb5075d712b52f84db207f889874bb2940c0fb209912bde9338c",
     "Purpose, protocol, risks and rights are told understandably; consent is not got by deceit or inducement.",
+    "以易于理解的方式告知目的、方案、风险和权利；不得以欺骗、利诱取得同意。",
 )
 ART_22 = _clause(
     "22.1",
     "S1",
     "0270526514896b347b9517f2bf035a6276d4caed577def6a5a55fd2a77c4f759",
     "Records and raw materials are kept thirty years from the study's end, for ever when offspring are involved.",
+    "记录和原始材料自研究结束起保存三十年；涉及子代的，永久保存。",
 )
 ART_55 = _clause(
     "55",
     "S1",
     "4fac9fbc160ff207ac679d4e45e61853e6f76e908ce84a3df100476bae4c0c1f",
     "A trial run to develop a drug or a device follows drug and device law instead of this decree.",
+    "以研制药品、医疗器械为目的的试验，适用药品、医疗器械法规，不适用本条例。",
 )
 CLAUSES = (ART_14, ART_15, ART_19_1, ART_19_2, ART_22, ART_55)
 """Every clause that is read here."""

@@ -78,7 +78,7 @@ class Deviation:
     closed: Told[DeviationClosed] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """The state of a batch, folded from its stream."""
 
@@ -168,7 +168,14 @@ def apply(batch: Batch, recorded: Recorded) -> Batch:
         # A disposition follows the review; it is nothing that the review should have seen.
         newest = batch.newest if isinstance(fact, DispositionSigned) else position
         changes |= {"newest": newest, "people": people}
-    return replace(batch, position=position + 1, **changes)
+    return _changed(batch, changes | {"position": position + 1})
+
+
+def _changed(batch: Batch, changes: Mapping[str, Any]) -> Batch:
+    """As `dataclasses.replace`, some five times as fast: a plant that starts again folds every batch it carries."""
+    changed = object.__new__(Batch)
+    changed.__dict__.update(batch.__dict__, **changes)
+    return changed
 
 
 def _changes(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, Any]:

@@ -19,8 +19,11 @@ def canonical(value: JSON) -> bytes:
 
 
 def parse(text: bytes | str) -> JSON:
-    """The value that `text` writes; ValueError when it is not JSON."""
-    return cast(JSON, json.loads(text))
+    """The value that `text` writes; ValueError when it is not JSON, or nested deeper than any fact is."""
+    try:
+        return cast(JSON, json.loads(text))
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def digest(value: JSON) -> str:

@@ -32,6 +32,8 @@ class Clause:
     """ "CN-SC818:14", "US-21CFR:11.10(e)"."""
     duty: str
     """The duty in our own words."""
+    duty_zh: str
+    """The same in Chinese."""
     status: Status
     severity: Severity
     text_sha256: str

@@ -2,7 +2,8 @@
 
 It is a plain ZIP archive (APPNOTE.TXT 6.3.3) that any tool opens, written in exactly one way: `manifest.json` first,
 then the files by name, each stored as it is, without compression, extra fields, comments or times. Compressed forms
-differ from library to library; stored ones are the same in thirty years, and `unpack` can ask for every byte.
+differ from library to library; stored ones are the same in thirty years, and `unpack` can ask for every byte. A name
+that is not ASCII, as of a batch numbered in Chinese, is in UTF-8 and says so in its flags (APPNOTE.TXT, appendix D).
 """
 
 import struct
@@ -20,6 +21,8 @@ _CENTRAL = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _VERSION, _EARLIEST_DATE = 20, 0x0021
 """ZIP 2.0; 1 January 1980, the earliest date of the format: a file's own time says nothing here."""
+_UTF8 = 0x0800
+"""Flag of a name in UTF-8."""
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
@@ -66,7 +69,7 @@ def _member(archive: bytes, offset: int) -> tuple[str, bytes, int]:
     if stored != size or body + size > len(archive):
         raise FindingError(_changed(offset))
     try:
-        return archive[start:body].decode("ascii"), archive[body : body + size], body + size
+        return archive[start:body].decode(), archive[body : body + size], body + size
     except UnicodeDecodeError:
         raise FindingError(_changed(start)) from None
 
@@ -88,17 +91,22 @@ def _order(name: str) -> tuple[bool, str]:
 
 
 def _local(name: str, crc: int, size: int) -> bytes:
-    encoded = name.encode("ascii")
-    fixed = (b"PK\x03\x04", _VERSION, 0, 0, 0, _EARLIEST_DATE, crc, size, size, len(encoded), 0)
+    encoded = name.encode()
+    fixed = (b"PK\x03\x04", _VERSION, _flags(name), 0, 0, _EARLIEST_DATE, crc, size, size, len(encoded), 0)
     return _LOCAL.pack(*fixed) + encoded
 
 
 def _central(name: str, crc: int, size: int, offset: int) -> bytes:
-    encoded = name.encode("ascii")
+    encoded, flags = name.encode(), _flags(name)
     fixed = (
-        b"PK\x01\x02", _VERSION, _VERSION, 0, 0, 0, _EARLIEST_DATE, crc, size, size, len(encoded), 0, 0, 0, 0, 0, offset
+        b"PK\x01\x02", _VERSION, _VERSION, flags, 0, 0, _EARLIEST_DATE, crc, size, size, len(encoded), 0, 0, 0, 0, 0,
+        offset,
     )  # fmt: skip
     return _CENTRAL.pack(*fixed) + encoded
+
+
+def _flags(name: str) -> int:
+    return 0 if name.isascii() else _UTF8
 
 
 def _end(count: int, size: int, offset: int) -> bytes:

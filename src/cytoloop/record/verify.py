@@ -44,8 +44,13 @@ def conclude(
     parts: Iterable[Part],
     tick: Callable[[int], None] = lambda _: None,
     expected_root: str | None = None,
+    *,
+    problems: Iterable[str] | None = None,
 ) -> Verified:
-    """Join the checked parts, in order, into one verdict. Raises FindingError as `verify` does."""
+    """Join the checked parts, in order, into one verdict. Raises FindingError as `verify` does.
+
+    `problems`: those of the store itself, when somebody looks for them meanwhile.
+    """
     for claim in claims.others:
         if claim.size == 0 and claim.root != EMPTY_ROOT:
             raise FindingError(_denied(claim, EMPTY_ROOT))
@@ -61,7 +66,7 @@ def conclude(
             f"and only {joined.size} are there"
         )
     _check_end(store, joined.size)
-    for problem in store.problems():
+    for problem in store.problems() if problems is None else problems:
         raise FindingError(f"every entry fits, but their store is damaged: {problem}; restore it from a copy")
     if expected_root is not None and joined.root.hex() != expected_root.lower():
         raise FindingError(

@@ -1,11 +1,13 @@
 """Exporting a batch as a bundle: what it holds, what the record keeps of it, what a check says."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from tests import bundles
 from tests.bundles import BATCH, SIGNER, bundle, record
 
 from cytoloop.app.bundle import Source, export
@@ -19,9 +21,14 @@ from cytoloop.core.facts.people import ActRefused, SignedIn
 from cytoloop.core.facts.production import BatchFinished
 from cytoloop.core.facts.record import BundleExported
 from cytoloop.core.store import Attestation
+from cytoloop.core.telemetry import Tag, microseconds, readings
+from cytoloop.core.time import after
+from cytoloop.record.codec import ALL_FACTS, Codec
 from cytoloop.record.container import unpack
+from cytoloop.record.ledger import Ledger
 from cytoloop.record.merkle import leaf_hash
 from cytoloop.record.note import COSIGNATURE, cosign_text, parse_key, parse_note, verifier_of
+from cytoloop.record.segment import decode
 from cytoloop.testing.builders import START
 
 NEEDED = {
@@ -47,7 +54,60 @@ def test_a_bundle_holds_everything_that_is_needed_to_check_it(source: Source, tm
     assert files.keys() >= NEEDED
     assert "telemetry/B-T001-1.segment" in files
     names = {json.loads(line)["name"] for line in files["entries.jsonl"].splitlines()}
-    assert {f"schema/{name.replace('/', '-')}.json" for name in names} == {n for n in files if n.startswith("schema/")}
+    schemas = {f"schema/{name.replace('/', '-')}.json" for name in {*names, "entry", "keys", "manifest", "proofs"}}
+    assert schemas == {n for n in files if n.startswith("schema/")}
+
+
+def test_a_schema_says_what_a_field_is_for_also_inside_another(source: Source, tmp_path: Path) -> None:
+    files = unpack(bundle(source, tmp_path / "b.zip"))
+    created = json.loads(files["schema/batch-created-1.json"])
+    assert created["properties"]["weight"]["description"] == "The patient's weight in kg, for limits per kilogram."
+    signed = json.loads(files["schema/disposition-signed-1.json"])["$defs"]["Signature"]["properties"]
+    assert signed["zone"]["description"] == "IANA name of the signer's time zone."
+    assert "leaf index" in json.loads(files["schema/entry.json"])["properties"]["sequence"]["description"]
+
+
+def test_the_readme_reads_the_readings(source: Source, tmp_path: Path) -> None:
+    """The lines in it, as they stand there, give back what was sealed."""
+    files = unpack(bundle(source, tmp_path / "b.zip"))
+    (tmp_path / "NAME.segment").write_bytes(files["telemetry/B-T001-1.segment"])
+    for language in ("en", "zh"):
+        lines = files[f"README.{language}.md"].decode().splitlines()
+        code = [line[4:] for line in lines[lines.index("    import json, pathlib, struct") :][:5]]
+        found: dict[str, tuple[float, ...]] = {}
+        exec("\n".join(code).replace("telemetry/", f"{tmp_path}/"), found)
+        sealed = decode(files["telemetry/B-T001-1.segment"])
+        assert found["value"] == tuple(memoryview(sealed.value))
+        assert found["status"] == tuple(memoryview(sealed.status))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LampLit:
+    """A fact that only a later version knows."""
+
+    NAME: ClassVar[str] = "lamp-lit/1"
+    lamp: int
+
+
+def test_a_fact_of_a_later_version_goes_along_and_its_missing_schema_is_told(source: Source, tmp_path: Path) -> None:
+    later = Ledger(source.store, source.clock, codec=Codec([*ALL_FACTS, LampLit]))
+    draft = Draft(fact=LampLit(lamp=1), actor="system:test", happened_at=START)
+    later.append(f"batch/{BATCH}", [draft], expected=later.position(f"batch/{BATCH}"))
+    archive = bundle(replace(source, ledger=Ledger(source.store, source.clock)), tmp_path / "b.zip")
+    absent = {each["name"] for each in json.loads(unpack(archive)["manifest.json"])["absent"]}
+    assert "schema/lamp-lit-1.json" in absent
+    assert check_bundle(archive).reports_compared
+
+
+def test_readings_that_are_not_sealed_yet_are_told_and_not_in_it(source: Source, tmp_path: Path) -> None:
+    assert export(source, BATCH, tmp_path / "a.zip", typeset=None).unsealed == 0
+    assert source.telemetry is not None
+    late = microseconds(after(START, 2000))
+    source.telemetry.write([readings(BATCH, [(Tag("bioreactor-01/ph", "pH"), late, late, 7.2, 0)])])
+    assert export(source, BATCH, tmp_path / "b.zip", typeset=None).unsealed == 1
+    absent = json.loads(unpack((tmp_path / "b.zip").read_bytes())["manifest.json"])["absent"]
+    assert {"name": "telemetry/", "why": "1 readings were not sealed yet"} in absent
+    assert check_bundle((tmp_path / "b.zip").read_bytes()).segments == 1
 
 
 def test_its_entries_are_the_bytes_that_were_hashed(source: Source, tmp_path: Path) -> None:
@@ -64,6 +124,13 @@ def test_a_good_bundle_fits(source: Source, tmp_path: Path) -> None:
     assert (checked.batch, checked.passkeys, checked.segments) == (BATCH, 2, 1)
     assert checked.reports_compared
     assert not checked.trusted
+
+
+def test_a_batch_numbered_in_chinese_is_exported_and_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bundles, "BATCH", "批-1")
+    archive = bundle(record(tmp_path), tmp_path / "b.zip")
+    assert "telemetry/批-1-1.segment" in unpack(archive)
+    assert check_bundle(archive).segments == 1
 
 
 def test_the_record_keeps_that_it_was_exported(source: Source, tmp_path: Path) -> None:

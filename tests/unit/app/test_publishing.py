@@ -328,7 +328,7 @@ def test_a_cosignature_that_cannot_be_trusted_is_named_and_not_kept(
         (foreign.document, UserError, r"is of example\.org/other and this record is example\.org/site/record"),
         (altered.document, FindingError, "the text was altered, or this is a copy that was rolled back"),
         (Note(good.text, (forged,)).document, FindingError, r"witness\.example/w1 .* is not by its key"),
-        (Note(good.text, good.lines[:1]).document, FindingError, "signed by none of the keys"),
+        (Note(good.text, good.lines[:1]).document, UserError, r"by a witness of .*witnesses\.txt; write .* there"),
         ("rubbish", UserError, "not a signed note"),
     ]
     for document, kind, said in cases:

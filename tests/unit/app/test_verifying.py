@@ -1,6 +1,8 @@
 """A record is checked with what was attested of it, by one process or by several."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from cytoloop.adapters.sqlite import open_store
 from cytoloop.app.keyring import LATEST, Keyring, held, rotate_key
 from cytoloop.app.publishing import WITNESSES, accept_cosignature, publish
 from cytoloop.app.records import RECORD
-from cytoloop.app.verifying import Noted, checked_parts, verify_record
+from cytoloop.app.verifying import Noted, verify_record, work_on
 from cytoloop.app.witnessing import cosign, new_witness
 from cytoloop.core.entry import Draft
 from cytoloop.core.errors import FindingError
@@ -141,6 +143,16 @@ def test_the_checkpoint_of_another_record_is_named(record: Record, tmp_path: Pat
     assert "the checkpoint noted over the first 4 entries is" in finding(record, Noted(checkpoint=other.publish()))
 
 
+def test_the_checkpoint_of_a_record_of_another_name_blames_no_entry(record: Record, tmp_path: Path) -> None:
+    record.publish()
+    other = Record(tmp_path / "other", record.clock)
+    other.grow(3, "another")
+    renamed = parse_note(other.publish().replace("example.org/record", "example.org/other"))
+    said = finding(record, Noted(checkpoint=renamed.document))
+    assert "is of example.org/other, and this record is example.org/record" in said
+    assert "entry" not in said
+
+
 def test_a_checkpoint_kept_by_who_has_no_key_of_the_record_is_found(record: Record) -> None:
     text = parse_note(record.publish()).text
     forged = Note(text, (sign_text(text, new_key("example.org/record")),)).document
@@ -182,7 +194,26 @@ def test_a_cosignature_that_is_not_by_its_witness_is_found_and_a_stranger_is_nam
 
 def test_several_processes_find_what_one_finds(record: Record, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "PART", 4)
-    again = partial(open_store, record.folder / RECORD, read_only=True)
-    one, several = (list(checked_parts(record.store, Claims(record.store.heads()), again, count)) for count in (1, 2))
-    assert [each.start for each in one] == [0, 4, 8]
+    again, found = partial(open_store, record.folder / RECORD, read_only=True), []
+    for count in (1, 2):
+        with work_on(record.store, Claims(record.store.heads()), again, count) as work:
+            found.append((list(work.parts), list(work.problems)))
+    one, several = found
+    assert [each.start for each in one[0]] == [0, 4, 8]
     assert one == several
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_index_that_misses_a_row_is_found_by_one_process_and_by_several(record: Record, processes: int) -> None:
+    record.store.close()
+    path = record.folder / RECORD
+    with closing(sqlite3.connect(path)) as connection:
+        (root,) = connection.execute(
+            "SELECT rootpage FROM sqlite_schema WHERE name LIKE '%autoindex_entry%'"
+        ).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    content = bytearray(path.read_bytes())
+    content[(root - 1) * size + 4] -= 1  # cells of the index's only page
+    path.write_bytes(content)
+    with pytest.raises(FindingError, match="their store is damaged"):
+        verify_record(record.folder, processes=processes)

@@ -10,7 +10,7 @@ def test_a_quick_run_gives_every_row(cytoloop: Callable[..., CompletedProcess[st
     done = cytoloop("bench", "record", "--quick", "--json", "--scratch", tmp_path)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert set(told) == {"machine", "seed", "quick", "rows"}
+    assert set(told) == {"machine", "peers", "seed", "quick", "rows"}
     rows = told["rows"]
     names = ["id", "what", "value", "unit", "peer", "peer_value", "ratio", "goal", "met"]
     assert all(sorted(each) == sorted(names) for each in rows)

@@ -60,6 +60,8 @@ def test_a_run_says_what_it_was_measured_on(tmp_path: Path) -> None:
     assert isinstance(on, dict)
     assert {"processor", "cores", "python", "cytoloop", "load", "load_after"} <= set(on)
     assert told["seed"] == 7
+    assert told["peers"] == {}
+    assert document([], Options(scratch=tmp_path, peers=Peers(tmp_path)), machine())["peers"] == PINNED
     assert told["rows"] == [
         {
             "id": "X5", "what": "writes", "value": 1.0, "unit": "/s", "peer": None, "peer_value": None, "ratio": None,

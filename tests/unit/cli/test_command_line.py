@@ -157,6 +157,27 @@ def test_a_bundle_that_was_changed_is_named_with_exit_1(cytoloop: Cytoloop, expo
     assert cytoloop("verify", tmp_path / "letter.txt").returncode == 2
 
 
+def test_verify_passes_over_nothing_that_was_asked_of_it(cytoloop: Cytoloop, demo_folder: Path, tmp_path: Path) -> None:
+    """An option that would not be looked at, a key that was not read from its file: a mistake, never a pass."""
+    letter, unpacked, large = tmp_path / "letter.zip", tmp_path / "unpacked", tmp_path / "large.zip"
+    letter.write_text("not a bundle", encoding="utf-8")
+    unpacked.mkdir()
+    (unpacked / "manifest.json").write_text("{}", encoding="utf-8")
+    with large.open("wb") as file:
+        file.truncate(5 << 30)
+    for arguments, said in (
+        ((letter, "--key", ""), "is not a verifier key"),
+        ((demo_folder, "--key", ""), "is not a verifier key"),
+        ((letter, "--head", "0" * 64), "--head is for a data folder"),
+        ((demo_folder, "--tsa-ca", letter), "--tsa-ca is for a bundle"),
+        ((tmp_path / "missing.zip",), "there is no data folder and no bundle at"),
+        ((unpacked,), "is a bundle that was unpacked"),
+        ((large,), "is larger than any bundle"),
+    ):
+        done = cytoloop("verify", *arguments)
+        assert (done.returncode, said in " ".join(done.stderr.split())) == (2, True), (done.stderr, said)
+
+
 def test_recipe_show_of_the_record_and_of_the_pack(cytoloop: Cytoloop, demo_folder: Path) -> None:
     first = json.loads(cytoloop("recipe", "show", "1", "--data", demo_folder, "--line", "fixed", "--json").stdout)
     shipped = json.loads(cytoloop("recipe", "show", "--pack", "car_t_cd19", "--json").stdout)

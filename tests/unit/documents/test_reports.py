@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from tests.bundles import BATCH, record
 
-from cytoloop.adapters.documents.chart import MOST_POINTS, svg, thinned
+from cytoloop.adapters.documents.chart import MOST_POINTS, svg, thinned, unbroken
 from cytoloop.adapters.documents.html import render_html
 from cytoloop.adapters.documents.pdf import render_pdf
 from cytoloop.app.bundle_entries import select
 from cytoloop.app.bundle_parts import render, rules_of
+from cytoloop.app.names import VERDICTS, act, named, unit
 from cytoloop.app.report import Standing
-from cytoloop.core.report import Cell, Chart, Paragraph, Report, Section
+from cytoloop.core.report import Cell, Chart, Paragraph, Report, Section, Table
 from cytoloop.core.words import Language
 
 HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -53,7 +54,9 @@ def test_html_loads_nothing_and_runs_nothing(reports: dict[Language, Report]) ->
 
 def test_a_corrected_value_shows_the_old_one_struck_through_with_who_and_why(reports: dict[Language, Report]) -> None:
     text = html(reports["en"])
-    assert '<del>58.4</del> <span class="changed">5.84</span>' in text
+    assert '<del>58.4 °C</del> <span class="changed">5.84 °C</span>' in text
+    assert "Highest transport temperature, entry 4 of the batch" in text
+    assert "运输最高温度，批次第 4 条目" in html(reports["zh"])
     assert "Zhou Min 周敏 (operator)" in text
     assert "the decimal point was missing" in text
 
@@ -62,7 +65,42 @@ def test_a_signature_shows_name_role_meaning_time_and_zone(reports: dict[Languag
     text = html(reports["en"])
     for said in ("Chen Jianguo 陈建国", "qualified person", "released", "2026-06-01 16:00:00 +08:00 Asia/Shanghai"):
         assert said in text
-    assert "user-id, passkey" in text
+    assert "user id, passkey" in text
+    assert "用户名、通行密钥" in html(reports["zh"])
+
+
+def section(report: Report, title: str) -> Section:
+    """The section of this title."""
+    return next(each for each in report.sections if each.title == title)
+
+
+def texts(found: Section) -> list[str]:
+    """Every text in the tables of a section."""
+    tables = [block for block in found.blocks if isinstance(block, Table)]
+    return [each.text for block in tables for row in block.rows for each in row]
+
+
+def test_what_the_program_names_is_said_in_the_reports_language(reports: dict[Language, Report]) -> None:
+    """Names of the program's own are words; only what people and programs wrote as text stands as it was written."""
+    for title in ("执行步骤", "法规核查结论与变更关口", "偏差"):
+        raw = re.compile(r"[a-z]+_[a-z]+|NEEDS_HUMAN|PASS|not good|viable cells")
+        assert [text for text in texts(section(reports["zh"], title)) if raw.search(text)] == [], title
+    duties = texts(section(reports["zh"], "法规核查结论与变更关口"))
+    assert "机构的学术委员会和伦理委员会均通过方案之前，不得对受试者开展研究。" in duties
+
+
+def test_limits_carry_their_unit(reports: dict[Language, Report]) -> None:
+    limits = [text for text in texts(section(reports["en"], "Results against the specification")) if text[:1] in "≤≥"]
+    assert limits
+    assert all(re.search(r"\d [^\d\s]", text) for text in limits)
+    assert any(text.endswith("×10⁶ cells") for text in limits)
+
+
+def test_names_that_nobody_knows_stand_as_they_are() -> None:
+    assert named(VERDICTS, "LATER").zh == "LATER"
+    assert unit("lux").zh == "lux"
+    assert act("something else").zh == "something else"
+    assert act("collection for order O-1").zh == "订单 O-1 的采集"
 
 
 def test_both_languages_say_the_same_sections_and_rows(reports: dict[Language, Report]) -> None:
@@ -137,3 +175,14 @@ def test_a_chart_of_one_value_and_of_extremes_is_drawn() -> None:
         )
         assert "a&lt;b" in drawn
         assert "nan" not in drawn
+
+
+def test_no_line_stands_where_nothing_was_measured() -> None:
+    """A sensor that was silent for hours leaves a gap; a lone point is a dot; a slow rhythm is no gap."""
+    steady = tuple((float(hour), 37.0) for hour in range(20))
+    later = tuple((float(hour), 36.0) for hour in range(50, 60))
+    assert list(unbroken(steady)) == [steady]
+    assert list(unbroken((*steady, *later, (90.0, 36.0)))) == [steady, later, ((90.0, 36.0),)]
+    assert list(unbroken(())) == [()]
+    drawn = svg(Chart(title="t", across="h", unit="°C", points=(*steady, *later, (90.0, 36.0))))
+    assert (drawn.count("<polyline"), drawn.count("<circle")) == (2, 1)

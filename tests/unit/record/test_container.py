@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from cytoloop.core.errors import FindingError, UserError
 from cytoloop.record.container import pack, unpack
 
-FILES = {"manifest.json": b'{"format":1}', "a/b.txt": b"hello", "empty": b"", "z.bin": bytes(range(256))}
-NAMES = st.text("abcdefghijklmnopqrstuvwxyz/.-0123456789", min_size=1, max_size=20)
+FILES = {"manifest.json": b'{"format":1}', "a/b.txt": b"hello", "empty": b"", "z.bin": bytes(range(256)), "批-1": b"x"}
+NAMES = st.text("批éabcdefghijklmnopqrstuvwxyz/.-0123456789", min_size=1, max_size=20)
 
 
 def test_any_tool_opens_it() -> None:
     archive = zipfile.ZipFile(io.BytesIO(pack(FILES)))
     assert archive.testzip() is None
-    assert archive.namelist() == ["manifest.json", "a/b.txt", "empty", "z.bin"]
+    assert archive.namelist() == ["manifest.json", "a/b.txt", "empty", "z.bin", "批-1"]
     assert {name: archive.read(name) for name in archive.namelist()} == FILES
 
 

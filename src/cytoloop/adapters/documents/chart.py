@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from html import escape
+from itertools import pairwise
 from math import ceil, floor, log10
+from statistics import median
 
 from cytoloop.core.report import Chart
 
@@ -10,6 +12,8 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520.0, 170.0, 52.0, 10.0, 24.0, 30.0
 MOST_POINTS = 600
 """Points of one line; a longer one is thinned by the lowest and highest of each stretch, so that no peak is lost."""
 TICKS = 6
+GAP = 6.0
+"""Times the usual distance of two points from which the line is broken: nothing was measured there."""
 
 
 def svg(chart: Chart) -> str:
@@ -18,7 +22,8 @@ def svg(chart: Chart) -> str:
     across = _Scale.of([x for x, _ in points], LEFT, WIDTH - RIGHT)
     limits = [limit for limit in (chart.low, chart.high) if limit is not None]
     up = _Scale.of([*(y for _, y in points), *limits], HEIGHT - BOTTOM, TOP)
-    parts = [*_axes(chart, across, up), *(_limit(up, limit) for limit in limits), _line(points, across, up)]
+    parts = [*_axes(chart, across, up), *(_limit(up, limit) for limit in limits)]
+    parts += [_line(stretch, across, up) for stretch in unbroken(points)]
     title = f'<text x="{LEFT:g}" y="14" font-size="11">{escape(chart.title)} [{escape(chart.unit)}]</text>'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img"'
     return f'{head} font-family="Noto Sans SC, sans-serif">{title}{"".join(parts)}</svg>'
@@ -34,6 +39,17 @@ def thinned(points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float
         part = points[start : start + stretch]
         kept += sorted({min(part, key=lambda point: point[1]), max(part, key=lambda point: point[1])})
     return tuple(kept)
+
+
+def unbroken(points: tuple[tuple[float, float], ...]) -> Iterator[tuple[tuple[float, float], ...]]:
+    """The stretches of the line between gaps, so that no line stands where nothing was measured."""
+    usual = median([b[0] - a[0] for a, b in pairwise(points)] or [0.0])
+    start = 0
+    for place, (one, next_one) in enumerate(pairwise(points), 1):
+        if next_one[0] - one[0] > GAP * usual > 0:
+            yield points[start:place]
+            start = place
+    yield points[start:]
 
 
 class _Scale:
@@ -85,5 +101,8 @@ def _limit(up: _Scale, limit: float) -> str:
 
 
 def _line(points: tuple[tuple[float, float], ...], across: _Scale, up: _Scale) -> str:
+    if len(points) == 1:
+        ((x, y),) = points
+        return f'<circle cx="{across.place(x):.1f}" cy="{up.place(y):.1f}" r="1.2" fill="#00528c"/>'
     places = " ".join(f"{across.place(x):.1f},{up.place(y):.1f}" for x, y in points)
     return f'<polyline points="{places}" fill="none" stroke="#00528c" stroke-width="1.2"/>'

@@ -34,9 +34,10 @@ def read_files(path: pathlib.Path) -> dict[str, bytes]:
     if path.is_dir():
         return {each.relative_to(path).as_posix(): each.read_bytes() for each in path.rglob("*") if each.is_file()}
     with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        must(len(names) == len(set(names)), "a name stands twice in the archive")
-        return {name: archive.read(name) for name in names}
+        held = archive.infolist()
+        must(len(held) == len({each.filename for each in held}), "a name stands twice in the archive")
+        must(sum(each.file_size for each in held) < 100 * path.stat().st_size, "it unpacks to far too much")
+        return {each.filename: archive.read(each) for each in held}
 
 
 def check_manifest(files: dict[str, bytes], manifest: dict[str, Any]) -> None:
@@ -152,9 +153,8 @@ def check_stamps(files: dict[str, bytes]) -> int:
     while (data := files.get(f"timestamps/{number + 1}.data")) is not None:
         token, number = files[f"timestamps/{number + 1}.tsr"], number + 1
         wanted = data == before if before else data.rpartition(b"\n\n")[0] == checkpoint
-        must(wanted, f"timestamps/{number}.data is something else")
         hashed = any(hashlib.new(name, data).digest() in token for name in ("sha256", "sha384", "sha512"))
-        must(hashed, f"time stamp {number} is over other content")
+        must(wanted and hashed, f"time stamp {number} is over something else")
         before = token + data
     return number
 
@@ -173,7 +173,7 @@ def verify(files: dict[str, bytes], manifest: dict[str, Any], pinned: str | None
     origin, size, root = text.split("\n")[:3]
     must((origin, int(size)) == (manifest["origin"], manifest["tree_size"]), "checkpoint.txt is of another record")
     check_entries(bodies, json.loads(files["proofs.json"])["inclusion"], manifest, int(size), b64decode(root))
-    must(pinned in {None, key}, f"the checkpoint is signed by {key}, not by the key you named")
+    must(pinned in {None, key}, f"the checkpoint is signed by {key}, not by the key you named (was it changed?)")
     counts = f"{check_contents(files, entries, manifest['batch'])}, {check_stamps(files)} time stamps"
     trust = "" if pinned else "\nCompare this key with the one you got by another way, or name that one with --key."
     return f"{manifest['batch']}: {len(entries)} entries fit, {counts}; {origin}, signed by {key}{trust}"
@@ -188,7 +188,7 @@ def main() -> str:
         parser.error(f"{given.bundle} is no bundle")  # exit code 2
     files = read_files(given.bundle)
     manifest = json.loads(files.get("manifest.json", b"{}"))
-    if manifest.get("format") != "cytoloop-bundle/1":
+    if not isinstance(manifest, dict) or manifest.get("format") != "cytoloop-bundle/1":
         parser.error(f"{given.bundle} is no bundle of format cytoloop-bundle/1")
     return verify(files, manifest, given.key)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from cytoloop.app.names import VALUES
 from cytoloop.app.report.words import Says, cell, number, row, shown, table
 from cytoloop.app.views_batch import BatchView
 from cytoloop.app.views_results import Curve
@@ -40,11 +41,12 @@ def changes(says: Says, view: BatchView, batch: Batch) -> Section:
 def _corrected(says: Says, batch: Batch) -> Iterator[tuple[Cell, ...]]:
     for told in batch.corrections:
         fact, by = told.fact, told.fact.signature
-        what = says(f"{fact.field}, entry {fact.corrects} of the batch", f"{fact.field}，批次第 {fact.corrects} 条目")
+        name, unit = _named(_names_at(batch, fact.corrects), fact.field)
+        where = says(f", entry {fact.corrects} of the batch", f"，批次第 {fact.corrects} 条目")
         yield row(
             says.time(told.happened_at),
-            what,
-            cell(shown(fact.new), "changed", old=shown(fact.old)),
+            f"{says.words(name)}{where}",
+            cell(says.amount(shown(fact.new), unit), "changed", old=says.amount(shown(fact.old), unit)),
             f"{by.printed_name} ({says.role(by.role)})",
             fact.reason,
         )
@@ -55,7 +57,7 @@ def _moved(says: Says, view: BatchView) -> Iterator[tuple[Cell, ...]]:
         yield row(
             says.time(move.at),
             says.words(move.words),
-            cell(f"{shown(move.new)} {move.unit}", "changed", old=shown(move.old)),
+            cell(says.amount(shown(move.new), move.unit), "changed", old=says.amount(shown(move.old), move.unit)),
             says(f"controller, gate row {move.gate_row}", f"控制器，变更关口第 {move.gate_row} 行"),
             move.reason,
         )
@@ -98,7 +100,7 @@ def _values(says: Says, step: StepLine, batch: Batch) -> Cell:
     """All values of a step in one cell; what stood there before a correction is struck through."""
     names, position = _names(batch, step.step), batch.steps[step.step].position
     parts = [_value(says, names, name, value) for name, value in step.values.items()]
-    parts += _read(step.step, batch)
+    parts += _read(says, step.step, batch)
     olds = [
         _value(says, names, told.fact.field, told.fact.old)
         for told in batch.corrections
@@ -109,11 +111,16 @@ def _values(says: Says, step: StepLine, batch: Batch) -> Cell:
 
 
 def _value(says: Says, names: Mapping[str, tuple[Words, str]], name: str, value: JSON) -> str:
-    words, unit = names.get(name, (Words(en=name, zh=name), ""))
-    return f"{says.words(words)} {shown(value)} {'' if unit == '1' else unit}".rstrip()
+    words, unit = _named(names, name)
+    return says.amount(f"{says.words(words)} {shown(value)}", unit)
 
 
-def _read(step: str, batch: Batch) -> Iterator[str]:
+def _named(names: Mapping[str, tuple[Words, str]], name: str) -> tuple[Words, str]:
+    """Words and unit of a value: as the recipe names it, as equipment reports it, or its bare name."""
+    return names.get(name) or VALUES.get(name) or (Words(en=name, zh=name), "")
+
+
+def _read(says: Says, step: str, batch: Batch) -> Iterator[str]:
     """What was read from the equipment at a step: of several readings of one signal, the lowest and the highest."""
     read = [reading for told in batch.readings if told.fact.step == step for reading in told.fact.readings]
     for signal, unit in dict.fromkeys((reading.signal, reading.unit) for reading in read):
@@ -121,7 +128,13 @@ def _read(step: str, batch: Batch) -> Iterator[str]:
         doubts = sum(reading.signal == signal and reading.quality != "good" for reading in read)
         low, high = number(min(values)), number(max(values))
         text = low if low == high else f"{low} … {high}"
-        yield f"{signal} {text} {unit} (n={len(values)}{f', {doubts} not good' if doubts else ''})"
+        doubtful = says(f", {doubts} not good", f"，其中 {doubts} 个质量不良") if doubts else ""
+        yield f"{says.amount(f'{says.words(_named({}, signal)[0])} {text}', unit)} (n={len(values)}{doubtful})"
+
+
+def _names_at(batch: Batch, position: int) -> dict[str, tuple[Words, str]]:
+    """The same of the step whose outcome stands at this position of the batch."""
+    return next((_names(batch, each.step) for each in batch.steps.values() if each.position == position), {})
 
 
 def _names(batch: Batch, step: str) -> dict[str, tuple[Words, str]]:
@@ -146,15 +159,18 @@ def curves(says: Says, view: BatchView) -> Section:
     read = [_chart(says, view, curve, says("read by the equipment", "设备读数")) for curve in view.readings]
     tested = [_chart(says, view, curve, says("tested in samples", "样品检验")) for curve in sampled]
     charts = tuple(chart for chart in (*read, *tested) if len(chart.points) > 1)
-    return Section(title=says("Curves of the culture", "培养曲线"), blocks=charts)
+    none = Paragraph(
+        cell=cell(says("Nothing was read or counted more than once.", "没有超过一次的读数或计数。"), "quiet")
+    )
+    return Section(title=says("Curves of the culture", "培养曲线"), blocks=charts or (none,))
 
 
 def _chart(says: Says, view: BatchView, curve: Curve, how: str) -> Chart:
-    words = view.attribute_words.get(curve.name, Words(en=curve.name, zh=curve.name))
+    words = view.attribute_words.get(curve.name) or _named({}, curve.name)[0]
     return Chart(
-        title=f"{says.words(words)}, {how}",
+        title=f"{says.words(words)}{says(', ', '，')}{how}",
         across=says("hours since the culture began", "培养开始后的小时数"),
-        unit=curve.unit,
+        unit=says.unit(curve.unit),
         points=tuple(zip(curve.hours, curve.values, strict=True)),
         low=curve.low,
         high=curve.high,

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from cytoloop.app.names import COMPONENTS, DECISIONS, DEVIATIONS, GATE_ANSWERS, VERDICTS, act
 from cytoloop.app.report.words import Says, cell, number, row, table
 from cytoloop.app.telling import tell
 from cytoloop.app.views_batch import BatchView, DeviationLine, GateLine
@@ -14,6 +15,7 @@ from cytoloop.core.facts.quality import DispositionSigned, RecordReviewed
 from cytoloop.core.report import Block, Cell, Paragraph, Section
 from cytoloop.core.rule import Verdict
 from cytoloop.core.signature import Signature
+from cytoloop.core.words import Words
 
 STAGES: Mapping[str, tuple[str, str]] = {
     "incoming": ("incoming", "来料"),
@@ -61,12 +63,12 @@ def _result(says: Says, line: ResultLine) -> tuple[Cell, ...]:
         None: cell(says("no limit", "无限度") if line.value is not None else says("missing", "缺失"), "quiet"),
     }
     critical = says(" (critical)", "（关键）") if line.critical else ""
-    value = "–" if line.value is None else f"{number(line.value)} {line.unit}"
+    value = "–" if line.value is None else says.amount(number(line.value), line.unit)
     return row(
         f"{says.words(line.words)}{critical}",
         says(*STAGES[line.stage]),
         value,
-        says.range(line.low, line.high),
+        says.range(line.low, line.high, line.unit),
         judged[line.within],
         line.method,
         says.time(line.at),
@@ -92,14 +94,18 @@ def _deviation(says: Says, line: DeviationLine) -> tuple[Cell, ...]:
     decision = cell(says("open: nobody has decided", "未关闭"), "bad")
     if line.signature is not None:
         decision = cell(
-            f"{line.decision}: {line.reason} — {line.signature.printed_name} ({says.role(line.signature.role)})"
+            f"{_decided(says, line)}: {line.reason} — {line.signature.printed_name} ({says.role(line.signature.role)})"
         )
     return row(
-        f"{line.deviation} ({line.kind})",
+        f"{line.deviation} ({says.named(DEVIATIONS, line.kind)})",
         line.what,
         f"{says.time(line.opened_at)}\n{says.time(line.closed_at)}",
         decision,
     )
+
+
+def _decided(says: Says, line: DeviationLine) -> str:
+    return says.named(DECISIONS, line.decision) if line.decision else "–"
 
 
 def disposition(says: Says, stream: tuple[Recorded, ...]) -> Section:
@@ -124,7 +130,7 @@ def _signed(says: Says, what: str, reason: str, by: Signature) -> Paragraph:
     return Paragraph(cell=cell(f"{what}: {reason} — {by.printed_name} ({says.role(by.role)}), {when} {by.zone}"))
 
 
-def law(says: Says, view: BatchView, duties: Mapping[str, str], found: tuple[Recorded, ...]) -> Section:
+def law(says: Says, view: BatchView, duties: Mapping[str, Words], found: tuple[Recorded, ...]) -> Section:
     """Rules of law that were read before acts on this batch and its order, and the change gate's verdicts."""
     columns = (
         (says("Rule", "规则"), 3),
@@ -132,12 +138,12 @@ def law(says: Says, view: BatchView, duties: Mapping[str, str], found: tuple[Rec
         (says("Verdict", "结论"), 3),
         (says("Why", "理由"), 9),
     )
-    rows = [_finding(each.fact) for each in found if isinstance(each.fact, FindingRecorded)]
+    rows = [_finding(says, each.fact) for each in found if isinstance(each.fact, FindingRecorded)]
     blocks: list[Block] = [table(columns, rows)] if rows else []
     gates = [_gate(says, gate) for gate in view.gates]
     if gates:
         blocks.append(table(columns, gates))
-    told = [row(locus, duty) for locus, duty in sorted(duties.items())]
+    told = [row(locus, says.words(duty)) for locus, duty in sorted(duties.items())]
     if told:
         blocks.append(table(((says("Rule", "规则"), 1), (says("Duty, in our words", "义务（转述）"), 5)), told))
     none = Paragraph(cell=cell(says("No rule was read for this batch.", "本批未核查任何规则。")))
@@ -146,12 +152,14 @@ def law(says: Says, view: BatchView, duties: Mapping[str, str], found: tuple[Rec
 
 
 def _gate(says: Says, gate: GateLine) -> tuple[Cell, ...]:
-    return row(says(f"gate row {gate.row}", f"第 {gate.row} 行"), gate.subject, gate.answer, gate.reason)
+    answer = says.named(GATE_ANSWERS, gate.answer)
+    return row(says(f"gate row {gate.row}", f"第 {gate.row} 行"), gate.subject, answer, gate.reason)
 
 
-def _finding(fact: FindingRecorded) -> tuple[Cell, ...]:
+def _finding(says: Says, fact: FindingRecorded) -> tuple[Cell, ...]:
     fine = fact.verdict in {Verdict.PASS, Verdict.NOT_APPLICABLE}
-    return row(fact.locus, fact.act, cell(str(fact.verdict), "good" if fine else "bad"), fact.reason)
+    verdict = cell(says.named(VERDICTS, str(fact.verdict)), "good" if fine else "bad")
+    return row(fact.locus, says.words(act(fact.act)), verdict, fact.reason)
 
 
 def signatures(says: Says, entries: tuple[Recorded, ...]) -> Section:
@@ -166,7 +174,8 @@ def signatures(says: Says, entries: tuple[Recorded, ...]) -> Section:
         (says("What", "内容"), 8),
     )
     rows = [_signature(says, each, by) for each in entries for by in signatures_in(each)]
-    return Section(title=says("Signatures", "签名"), blocks=(table(columns, rows),))
+    none = Paragraph(cell=cell(says("Nobody has signed yet.", "尚无签名。"), "bad"))
+    return Section(title=says("Signatures", "签名"), blocks=(table(columns, rows) if rows else none,))
 
 
 def signatures_in(recorded: Recorded) -> Iterator[Signature]:
@@ -183,6 +192,6 @@ def _signature(says: Says, recorded: Recorded, by: Signature) -> tuple[Cell, ...
         says.role(by.role),
         says(*MEANINGS[by.meaning]),
         f"{says.time(by.signed_at, by.zone)} {by.zone}",
-        ", ".join(by.components),
+        says(", ", "、").join(says.named(COMPONENTS, each) for each in by.components),
         says.words(tell(recorded.fact)),
     )

@@ -7,8 +7,9 @@ from cytoloop.app.report.trail import Standing
 from cytoloop.app.report.words import Says, cell, pairs
 from cytoloop.app.views_batch import BatchView, batch_view
 from cytoloop.app.views_shelf import Shelf
-from cytoloop.core.report import Report, Section
-from cytoloop.core.words import Language
+from cytoloop.core.batch import Batch
+from cytoloop.core.report import Paragraph, Report, Section
+from cytoloop.core.words import Language, Words
 
 BATCH_STATES: Mapping[str, tuple[str, str]] = {
     "running": ("in production", "生产中"),
@@ -21,7 +22,7 @@ __all__ = ["Standing", "batch_report"]
 
 
 def batch_report(
-    shelf: Shelf, number: str, *, standing: Standing, duties: Mapping[str, str], language: Language
+    shelf: Shelf, number: str, *, standing: Standing, duties: Mapping[str, Words], language: Language
 ) -> Report:
     """The whole record of the batch, from the entries on `shelf` and nothing else.
 
@@ -37,7 +38,7 @@ def batch_report(
         made_at=standing.made_at,
         footer=f"{number} · {standing.origin} · {standing.head.size:,} · {standing.head.root.hex()[:16]}",
         sections=(
-            _overview(says, view),
+            _overview(says, view, batch),
             quality.signatures(says, entries),
             production.changes(says, view, batch),
             quality.deviations(says, view),
@@ -53,10 +54,16 @@ def batch_report(
     )
 
 
-def _overview(says: Says, view: BatchView) -> Section:
+def _overview(says: Says, view: BatchView, batch: Batch) -> Section:
     state = BATCH_STATES.get(view.state, (view.state, view.state))
     decided = quality.DISPOSITIONS[view.disposition] if view.disposition else ("none yet", "尚无")
-    equipment = "; ".join(f"{each}: {unit}" for each, unit in view.equipment.items())
+    classes = {each.equipment_class: each.words for each in batch.master.plant.classes}
+    equipment = "; ".join(f"{says.named(classes, each)}: {unit}" for each, unit in view.equipment.items())
+    as_written = says(
+        "Reasons, methods and other texts that people or programs wrote stand as they were recorded, in the language "
+        "they were recorded in.",
+        "人员或程序写入的理由、方法等文字按记录原文显示，不作翻译。",
+    )
     version = view.recipe_version
     recipe = says(f"{view.recipe}, version {version}", f"{view.recipe} 第 {version} 版")
     rows = pairs(
@@ -78,4 +85,4 @@ def _overview(says: Says, view: BatchView) -> Section:
         (says("Entries of the batch", "批次条目数"), str(view.entries)),
         (says("Times are shown in", "时间所用时区"), says.zone),
     )
-    return Section(title=says("Overview", "概览"), blocks=(rows,))
+    return Section(title=says("Overview", "概览"), blocks=(rows, Paragraph(cell=cell(as_written, "quiet"))))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from cytoloop.app.names import Names, named, unit
 from cytoloop.app.permissions import ROLE_WORDS
 from cytoloop.core.json import JSON, canonical
 from cytoloop.core.report import Cell, Mark, Pairs, Table
@@ -30,6 +31,18 @@ class Says:
         known = next((words for each, words in ROLE_WORDS.items() if each == role), None)
         return self.words(known) if known else role
 
+    def named(self, names: Names, name: str) -> str:
+        """The name in words; one that is not known as it stands."""
+        return self.words(named(names, name))
+
+    def amount(self, value: str, house_unit: str) -> str:
+        """A value as text with its unit behind it, when it has one."""
+        return f"{value} {self.words(unit(house_unit))}".rstrip()
+
+    def unit(self, house_unit: str) -> str:
+        """A unit by itself, for the title of a chart."""
+        return self.words(unit(house_unit)).strip("（）") or "1"
+
     def time(self, at: Instant | None, zone: str | None = None) -> str:
         """Local time with its offset, "2026-06-01 16:00:00 +08:00"; a dash when there is none."""
         if at is None:
@@ -37,13 +50,13 @@ class Says:
         local = at.astimezone(ZoneInfo(zone or self.zone)).isoformat(sep=" ", timespec="seconds")
         return f"{local[:-6]} {local[-6:]}"
 
-    def range(self, low: float | None, high: float | None) -> str:
-        """Limits, both included."""
+    def range(self, low: float | None, high: float | None, house_unit: str) -> str:
+        """Limits with their unit, both included."""
         if low is None and high is None:
             return "–"
         if low is None or high is None:
-            return f"≤ {number(high)}" if low is None else f"≥ {number(low)}"
-        return f"{number(low)} – {number(high)}"
+            return self.amount(f"≤ {number(high)}" if low is None else f"≥ {number(low)}", house_unit)
+        return self.amount(f"{number(low)} – {number(high)}", house_unit)
 
 
 def number(value: float | None) -> str:

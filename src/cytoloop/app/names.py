@@ -1,0 +1,95 @@
+"""Names and units that the record carries, as they are said to people in both languages.
+
+A name that nobody here knows is said as it stands: a later pack or program may write others.
+"""
+
+import re
+from collections.abc import Mapping
+
+from cytoloop.core.words import Words
+
+Names = Mapping[str, Words]
+
+
+def _words(en: str, zh: str) -> Words:
+    return Words(en=en, zh=zh)
+
+
+DEVIATIONS: Names = {
+    "out-of-specification": _words("out of specification", "超出质量标准"),
+    "excursion": _words("excursion", "偏离报警限"),
+    "step-failed": _words("step failed", "步骤失败"),
+    "identity-mismatch": _words("identity mismatch", "身份不符"),
+}
+DECISIONS: Names = {
+    "continue": _words("continue", "继续"),
+    "repeat": _words("repeat", "重复"),
+    "terminate": _words("terminate", "终止"),
+}
+VERDICTS: Names = {
+    "PASS": _words("pass", "通过"),
+    "FAIL": _words("fail", "不通过"),
+    "NOT_APPLICABLE": _words("not applicable", "不适用"),
+    "INSUFFICIENT_DATA": _words("insufficient data", "数据不足"),
+    "NEEDS_HUMAN": _words("needs a person", "需人工判断"),
+}
+GATE_ANSWERS: Names = {
+    "apply": _words("apply", "执行"),
+    "refuse": _words("refuse", "拒绝"),
+    "ask-a-person": _words("ask a person", "请人判断"),
+    "open-a-change": _words("open a change", "发起变更"),
+    "trend": _words("trend", "趋势观察"),
+}
+COMPONENTS: Names = {
+    "user-id": _words("user id", "用户名"),
+    "password": _words("password", "密码"),
+    "one-time-code": _words("one-time code", "验证码"),
+    "passkey": _words("passkey", "通行密钥"),
+}
+VALUES: Mapping[str, tuple[Words, str]] = {
+    "code": (_words("Code scanned", "扫描码"), ""),
+    "temperature": (_words("Temperature", "温度"), "°C"),
+    "end_temperature": (_words("Temperature at the end", "终点温度"), "°C"),
+    "ph": (_words("pH", "pH"), "pH"),
+    "dissolved_oxygen": (_words("Dissolved oxygen", "溶解氧"), "fraction"),
+    "glucose": (_words("Glucose", "葡萄糖"), "mmol/L"),
+    "lactate": (_words("Lactate", "乳酸"), "mmol/L"),
+    "perfusion_rate": (_words("Perfusion rate", "灌流速率"), "1/d"),
+    "volume": (_words("Volume", "体积"), "mL"),
+    "viable_cells": (_words("Viable cells", "活细胞数"), "1e6 cells"),
+    "seeded_density": (_words("Density seeded", "实际接种密度"), "1e6 cells/mL"),
+}
+"""Signals of equipment and values that its programs report -> words and house unit (docs/GLOSSARY.md)."""
+
+_UNITS: Names = {
+    "": _words("", ""),
+    "1": _words("", ""),
+    "fraction": _words("fraction", "（比例）"),
+    "1e6 cells": _words("×10⁶ cells", "×10⁶ 个细胞"),
+    "1e6 cells/mL": _words("×10⁶ cells/mL", "×10⁶ 个细胞/mL"),
+    "copies/cell": _words("copies/cell", "拷贝/细胞"),
+    "beads/cell": _words("beads/cell", "个磁珠/细胞"),
+}
+_ACTS: Mapping[str, str] = {
+    r"collection for order (.+)": r"订单 \1 的采集",
+    r"administration for order (.+)": r"订单 \1 的回输",
+    r"end of the study": "研究结束",
+}
+
+
+def named(names: Names, name: str) -> Words:
+    """The words of a name; the name itself when it is not known."""
+    return names.get(name, Words(en=name, zh=name))
+
+
+def unit(name: str) -> Words:
+    """A house unit as a person reads it behind a number."""
+    return named(_UNITS, name)
+
+
+def act(recorded: str) -> Words:
+    """What a rule was read before, as the program recorded it."""
+    for pattern, zh in _ACTS.items():
+        if match := re.fullmatch(pattern, recorded):
+            return Words(en=recorded, zh=match.expand(zh))
+    return Words(en=recorded, zh=recorded)
