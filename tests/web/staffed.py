@@ -138,14 +138,14 @@ def passkey_of(house: House) -> SoftPasskey:
     return SoftPasskey(site="localhost", origin=house.address)
 
 
-def house(folder: Path, *, settings: str = "") -> Iterator[House]:
+def house(folder: Path, *, settings: str = "", passkeys: bool = True) -> Iterator[House]:
     """A house with people (ad.min, qa.founder, qa.li, op.sun) and a batch B-1 that waits for its review, served."""
     template, codes, moment = _template()
     shutil.copytree(template, folder, dirs_exist_ok=True)
     with closing(bound("127.0.0.1", 0)) as listener:
         address = f"http://localhost:{listener.getsockname()[1]}"
-        passkeys = f"passkeys:\n  rp_id: localhost\n  origins: ['{address}']\n"
-        (folder / "cytoloop.yaml").write_text(passkeys + settings, encoding="utf-8")
+        keys = f"passkeys:\n  rp_id: localhost\n  origins: ['{address}']\n" if passkeys else ""
+        (folder / "cytoloop.yaml").write_text(keys + settings, encoding="utf-8")
         made = House(folder, address, Wall(moment), dict(codes))
         app = make_app(lambda: Ledger(open_store(folder / RECORD, read_only=True), made.clock), folder, made.clock)
         server = server_of(app)

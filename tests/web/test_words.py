@@ -10,14 +10,17 @@ from cytoloop.app.permissions import MAY
 from cytoloop.app.views_loop import BatchState
 from cytoloop.app.views_steps import OperationState
 from cytoloop.core.batch import StepState
+from cytoloop.core.facts.people import Method
 from cytoloop.core.facts.quality import Decision, DeviationKind, DispositionKind
 from cytoloop.core.master import MasterRecipe
+from cytoloop.core.product import Stage
 from cytoloop.core.recipe import Criticality
 from cytoloop.core.rule import Verdict
 from cytoloop.core.signature import Meaning
 from cytoloop.core.words import LANGUAGES
+from cytoloop.quality.specification import Judgement
 from cytoloop.web.app import FOLDER
-from cytoloop.web.lexicon import load
+from cytoloop.web.lexicon import GROUPS, load
 
 TEMPLATES = sorted((FOLDER / "templates").glob("*.html"))
 JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
@@ -58,7 +61,7 @@ def test_every_key_a_template_uses_exists(template: Path) -> None:
 
 def test_no_key_is_left_unused() -> None:
     texts = "".join(path.read_text(encoding="utf-8") for path in (*TEMPLATES, *FOLDER.glob("*.py")))
-    groups = set(re.findall(r"(?:name|say)\(\"(\w+)\"", texts)) | {"attribute", "signal"}
+    groups = set(re.findall(r"(?:name|say)\(\"(\w+)\"", texts)) | {"attribute", "signal"} | set(GROUPS.values())
     unused = {
         key for key in load().words if key.removesuffix(".one") not in texts and key.partition(".")[0] not in groups
     }
@@ -86,6 +89,9 @@ NAMES: dict[str, Any] = {
     "gate": ("apply", "refuse", "ask-a-person", "open-a-change", "trend"),
     "proposal": ("open", "signed", "declined"),
     "line": ("fixed", "closed_loop"),
+    "judgement": get_args(Judgement),
+    "method": get_args(Method),
+    "test_stage": get_args(Stage),
     "role": tuple(set().union(*MAY.values())),
 }
 

@@ -14,7 +14,7 @@ from zoneinfo import available_timezones
 
 from cytoloop.adapters.credentials import LOCKED_AFTER, WRONG_CODE, Provisioning, Staged
 from cytoloop.app.acts import refusing
-from cytoloop.app.directory import Person, person_stream
+from cytoloop.app.directory import ENROLLED, STATE_WORDS, Person, person_stream
 from cytoloop.app.people import People, Signer
 from cytoloop.app.permissions import Act, Circle, roles_named
 from cytoloop.core.entry import Draft, Fact
@@ -31,6 +31,7 @@ from cytoloop.core.facts.people import (
 from cytoloop.core.json import JSON
 from cytoloop.core.signature import Meaning, Proof, Signature
 from cytoloop.core.time import Instant
+from cytoloop.core.words import Words
 
 USER_ID = re.compile(r"[a-z][a-z0-9]*([._-][a-z0-9]+)*")
 LONGEST_ID, LONGEST_NAME = 32, 100
@@ -151,6 +152,13 @@ class Accounts:
             return self.people.credentials.invite(wanted.user, self.people.registrar.clock.now())
         return None
 
+    def demand_invited(self, user: str, code: str) -> Person:
+        """The person, once they gave their one-time code: whoever has none learns nothing about the account."""
+        with self._owner(user):
+            person = self._invited(user)
+            self.people.credentials.demand_invited(user, code, self._now)
+            return person
+
     def set_password(self, user: str, code: str, secret: str) -> Provisioning:
         """The owner, with their one-time code, begins to set a password and codes; `prove_code` puts them in force."""
         with self._owner(user):
@@ -215,9 +223,19 @@ class Accounts:
 def _known(person: Person | None, user: str) -> Person:
     """A person whose account is open; UserError otherwise."""
     if person is None or person.scripted:
-        raise UserError(f"nobody has the user id {user!r}; see `cytoloop people list`")
+        raise UserError(
+            Words(
+                en=f"nobody has the user id {user!r}; see `cytoloop people list`",
+                zh=f"没有用户名为 {user!r} 的人员；请查看人员页面",
+            )
+        )
     if person.closed:
-        raise UserError(f"the account of {user} is closed and never used again; enrol the person under a new user id")
+        raise UserError(
+            Words(
+                en=f"the account of {user} is closed and never used again; enrol the person under a new user id",
+                zh=f"{user} 的账户已关闭，不再使用；请以新的用户名为其建立账户",
+            )
+        )
     return person
 
 
@@ -243,7 +261,13 @@ def _enrol(wanted: Enrol, person: Person | None) -> Plan:
 
 def _confirm(person: Person) -> Plan:
     if person.state != "unconfirmed":
-        raise UserError(f"the account of {person.user} is {person.state}; there is no credential to confirm")
+        state = STATE_WORDS[person.state]
+        raise UserError(
+            Words(
+                en=f"the account of {person.user} is {person.state}; there is no credential to confirm",
+                zh=f"{person.user} 的账户状态为“{state.zh}”，没有待确认的凭证",
+            )
+        )
     fields: dict[str, JSON] = {
         "user": person.user,
         "fingerprint": person.fingerprint,
@@ -284,7 +308,7 @@ def _facts(wanted: AccountAct, plan: Plan, signature: Signature) -> tuple[Fact, 
         case Enrol():
             name, roles = str(f["printed_name"]), roles_named(wanted.roles)
             enrolled = PersonEnrolled(user=user, printed_name=name, roles=roles, zone=wanted.zone, signature=signature)
-            issued = EnrolmentCodeIssued(user=user, issued_by=by, reason="enrolled", signature=signature)
+            issued = EnrolmentCodeIssued(user=user, issued_by=by, reason=ENROLLED, signature=signature)
             return (enrolled, issued)
         case Confirm():
             return (AccountConfirmed(user=user, fingerprint=str(f["fingerprint"]), signature=signature),)

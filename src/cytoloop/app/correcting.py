@@ -20,6 +20,7 @@ from cytoloop.core.errors import RefusedError, UserError
 from cytoloop.core.facts.production import ValueCorrected
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning, Signature
+from cytoloop.core.words import Words
 from cytoloop.quality.answer import Question, questions
 from cytoloop.record.ledger import Ledger
 
@@ -80,9 +81,19 @@ def propose(ledger: Ledger, number: str, *, entry: int, field: str, to: str, rea
         raise UserError(f"entry {entry} holds no typed value {field!r}; {step.step} asked for {names}")
     new, old = _number(to, question.unit), step.values.get(field)
     if new == old:
-        raise UserError(f"{field} of entry {entry} is {new:g} {question.unit} already; there is nothing to correct")
+        raise UserError(
+            Words(
+                en=f"{field} of entry {entry} is {new:g} {question.unit} already; there is nothing to correct",
+                zh=f"条目 {entry} 的 {field} 已是 {new:g} {question.unit}，无需更正",
+            )
+        )
     if not reason.strip():
-        raise UserError("a correction needs a reason: say in a sentence what was wrong and how it is known")
+        raise UserError(
+            Words(
+                en="a correction needs a reason: say in a sentence what was wrong and how it is known",
+                zh="更正须有理由：请用一句话说明错在何处、如何得知",
+            )
+        )
     return Correction(
         batch=batch,
         entry=entry,
@@ -130,17 +141,31 @@ def _typed(batch: Batch, ledger: Ledger, sequence: int) -> tuple[StepRecord, int
     number = batch.number
     if batch.disposition is not None:
         kind = batch.disposition.fact.disposition
-        raise RefusedError(f"batch {number} is {kind}: its record is closed to corrections; open a deviation instead")
+        raise RefusedError(
+            Words(
+                en=f"batch {number} is {kind}: its record is closed to corrections; open a deviation instead",
+                zh=f"批次 {number} 已处置，其记录不再接受更正；请改为发起偏差",
+            )
+        )
     stream = ledger.stream(f"batch/{number}")
     found = next((each.entry for each in stream if each.entry.sequence == sequence), None)
     if found is None:
-        raise UserError(f"entry {sequence} is not of batch {number}; `cytoloop batch show {number}` numbers them")
+        raise UserError(
+            Words(
+                en=f"entry {sequence} is not of batch {number}; `cytoloop batch show {number}` numbers them",
+                zh=f"条目 {sequence} 不属于批次 {number}；条目号见该批次的记录",
+            )
+        )
     step = next((each for each in batch.steps.values() if each.position == found.position), None)
     typed = step is not None and step.state == "done" and step.verb == "ask" and found.actor.startswith("person:")
     if step is None or not typed:
         raise RefusedError(
-            f"entry {sequence} ({found.name} by {found.actor}) holds nothing that a person typed, or its step was done "
-            "again since; only typed values that stand are corrected"
+            Words(
+                en=f"entry {sequence} ({found.name} by {found.actor}) holds nothing that a person typed, or its step "
+                "was done again since; only typed values that stand are corrected",
+                zh=f"条目 {sequence}（{found.name}，{found.actor}）没有人工录入的数值，"
+                "或其步骤已重做；只能更正仍有效的录入值",
+            )
         )
     return step, found.position
 
@@ -153,7 +178,12 @@ def _number(text: str, unit: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(f"{text!r} is no number in {unit}; write for example 5.2, or '5.2 {unit}'")
+        raise UserError(
+            Words(
+                en=f"{text!r} is no number in {unit}; write for example 5.2, or '5.2 {unit}'",
+                zh=f"{text!r} 不是以 {unit} 为单位的数值；请填写例如 5.2 或 '5.2 {unit}'",
+            )
+        )
     return number
 
 

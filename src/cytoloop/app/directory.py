@@ -21,6 +21,8 @@ from cytoloop.core.words import Words
 from cytoloop.record.ledger import Ledger
 
 PEOPLE = "person/"
+ENROLLED = "enrolled"
+"""The reason that the program itself gives for the code which comes with a new account."""
 
 State = Literal["invited", "unconfirmed", "active", "locked", "closed"]
 """invited      the owner has to set a credential with the code they were given

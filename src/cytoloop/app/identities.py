@@ -19,6 +19,7 @@ from cytoloop.core.errors import UserError
 from cytoloop.core.facts.record import IdentitiesRekeyed, IdentityErased, IdentityLookedUp
 from cytoloop.core.json import JSON
 from cytoloop.core.signature import Signature
+from cytoloop.core.words import Words
 from cytoloop.record.ledger import Ledger
 
 VAULT = "identities.vault"
@@ -124,15 +125,30 @@ def _signed(people: People, act: Act, by: Signer, subject: str, reason: str) -> 
 
 def _shown(people: People, act: Act, stream: str, reason: str) -> dict[str, JSON]:
     if not (why := reason.strip()):
-        raise UserError("identities are only touched for a reason; say it in a sentence")
+        raise UserError(
+            Words(
+                en="identities are only touched for a reason; say it in a sentence",
+                zh="查询或变更身份须有理由；请用一句话说明",
+            )
+        )
     return {"act": act, "stream": stream, "position": people.registrar.ledger.position(stream), "reason": why}
 
 
 def _demand(ledger: Ledger, vault: Vault, subject: str) -> None:
     if subject in erased(ledger):
-        raise UserError(f"the identity of {subject} was erased; the pseudonym is all there is")
+        raise UserError(
+            Words(
+                en=f"the identity of {subject} was erased; the pseudonym is all there is",
+                zh=f"{subject} 的身份已删除，只保留假名",
+            )
+        )
     if subject not in vault.subjects():
-        raise UserError(f"no identity of {subject} is kept here; `cytoloop identity list` shows those that are")
+        raise UserError(
+            Words(
+                en=f"no identity of {subject} is kept here; `cytoloop identity list` shows those that are",
+                zh=f"此处没有 {subject} 的身份；可用 `cytoloop identity list` 查看已保存的假名",
+            )
+        )
 
 
 def _say(people: People, stream: str, fact: IdentityLookedUp | IdentityErased | IdentitiesRekeyed) -> None:

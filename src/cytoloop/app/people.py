@@ -22,15 +22,23 @@ from cytoloop.core.facts.people import AccountLocked, Method, MisuseAlerted, Sig
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning, Password, Proof, Signature, challenge
 from cytoloop.core.time import Clock
+from cytoloop.core.words import Words
 from cytoloop.record.ledger import Ledger
 
-WRONG = (
-    "user id and proof do not match, or the account may not be used now; nothing was done (a code is good once: wait "
-    "for the next; five wrong tries lock an account, and an administrator unlocks it)"
+WRONG = Words(
+    en="user id and proof do not match, or the account may not be used now; nothing was done (a code is good once: "
+    "wait for the next; five wrong tries lock an account, and an administrator unlocks it)",
+    zh="用户名与凭证不符，或账户当前不可用；未执行任何操作（动态码只能用一次，请等待下一个；连续五次错误将锁定账户，由管理员解锁）",
 )
 """What every wrong try is told."""
-UNCONFIRMED = "the account of {} waits until somebody who did not issue it confirms it; ask quality assurance"
-STRANGE = "the credential of {} is not the one the record knows; tell quality assurance, it may have been put there"
+UNCONFIRMED = Words(
+    en="the account of {} waits until somebody who did not issue it confirms it; ask quality assurance",
+    zh="{} 的账户须由未签发该账户的人员确认后方可使用；请联系质量保证",
+)
+STRANGE = Words(
+    en="the credential of {} is not the one the record knows; tell quality assurance, it may have been put there",
+    zh="{} 的凭证与记录不符，可能是他人放入的；请告知质量保证",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +104,7 @@ class People:
         person, tried = self._proven(signer, challenge(meaning, digest), "sign", digest)
         if role not in person.roles:
             reason = f"{user} is no {role}; sign in a role you hold: {', '.join(person.roles)}"
-            self._refuse("sign", digest, reason, person)
-            raise RefusedError(reason)
+            raise self._refusal("sign", digest, Words(en=reason, zh=""), person)
         return self._signature(person, tried, role, meaning, digest)
 
     def sign_for(
@@ -149,9 +156,9 @@ class People:
             raise RefusedError(WRONG)
         if not person.holds(tried.fingerprint):
             self._tell(person, MisuseAlerted(user=person.user, what="a credential that its owner did not set"))
-            raise self._refusal(act, subject, STRANGE.format(person.user), person)
+            raise self._refusal(act, subject, STRANGE.filled(person.user), person)
         if person.state != "active":
-            raise self._refusal(act, subject, UNCONFIRMED.format(person.user), person)
+            raise self._refusal(act, subject, UNCONFIRMED.filled(person.user), person)
         return person, tried
 
     def _wrong(self, person: Person | None, tried: Tried, act: str, subject: str) -> None:
@@ -166,8 +173,8 @@ class People:
         if person is not None and tried.locks and not person.locked and not person.closed:
             self._tell(person, AccountLocked(user=person.user, failures=tried.failures))
 
-    def _refusal(self, act: str, subject: str, reason: str, person: Person) -> RefusedError:
-        self._refuse(act, subject, reason, person)
+    def _refusal(self, act: str, subject: str, reason: Words, person: Person) -> RefusedError:
+        self._refuse(act, subject, reason.en, person)
         return RefusedError(reason)
 
     def _refuse(self, act: str, subject: str, reason: str, person: Person | None) -> None:

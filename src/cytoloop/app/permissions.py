@@ -80,10 +80,10 @@ APART_WORDS: Mapping[Apart, Words] = {
     "not-the-issuer": Words(en="did not issue the account or its code", zh="不是账户或其注册码的签发人"),
 }
 
-_WHY: Mapping[Apart, str] = {
-    "not-an-actor": "took part in this batch",
-    "not-the-owner": "would act on their own account",
-    "not-the-issuer": "issued this account or its code",
+_WHY: Mapping[Apart, Words] = {
+    "not-an-actor": Words(en="took part in this batch", zh="参与了该批次"),
+    "not-the-owner": Words(en="would act on their own account", zh="不能处理本人账户"),
+    "not-the-issuer": Words(en="issued this account or its code", zh="签发了该账户或其注册码"),
 }
 
 
@@ -165,12 +165,27 @@ def allow(act: Act, user: str, roles: Sequence[str], circle: Circle = NOBODY) ->
     right = RIGHTS[act]
     role = next((held for held in ROLES if held in roles and held in right.roles), None)
     if role is None:
-        allowed = " or ".join(sorted(right.roles))
-        raise RefusedError(f"{user} ({', '.join(roles) or 'no role'}) may not {act}; it takes {allowed}")
+        raise RefusedError(_no_role(act, user, roles))
     for apart in right.apart:
         if user in circle.near(apart):
-            raise RefusedError(f"{user} {_WHY[apart]} and may not {act}; ask somebody else")
+            why = _WHY[apart]
+            raise RefusedError(
+                Words(
+                    en=f"{user} {why.en} and may not {act}; ask somebody else",
+                    zh=f"{user} {why.zh}，无权{right.words.zh}；请由他人执行",
+                )
+            )
     return role
+
+
+def _no_role(act: Act, user: str, roles: Sequence[str]) -> Words:
+    right = RIGHTS[act]
+    held = "、".join(ROLE_WORDS[role].zh for role in ROLES if role in roles)
+    takes = "或".join(ROLE_WORDS[role].zh for role in ROLES if role in right.roles)
+    return Words(
+        en=f"{user} ({', '.join(roles) or 'no role'}) may not {act}; it takes {' or '.join(sorted(right.roles))}",
+        zh=f"{user}（{held or '无角色'}）无权{right.words.zh}；须由{takes}执行",
+    )
 
 
 def roles_named(texts: Sequence[str]) -> tuple[Role, ...]:

@@ -10,6 +10,7 @@ from cytoloop.core.facts.production import BatchCreated, RecipeApproved
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.product import Plant
 from cytoloop.core.signature import Signature
+from cytoloop.core.words import Words
 from cytoloop.production.recipe_text import content, content_sha256, from_content
 from cytoloop.record.ledger import Ledger
 
@@ -88,7 +89,12 @@ def read_batch(ledger: Ledger, number: str) -> Batch:
     """A batch as the record tells it; UserError when there is none of that number."""
     entries = list(ledger.stream(f"batch/{number}"))
     if not entries:
-        raise UserError(f"there is no batch {number} in this record; see `cytoloop batch list`")
+        raise UserError(
+            Words(
+                en=f"there is no batch {number} in this record; see `cytoloop batch list`",
+                zh=f"记录中没有批次 {number}；请在批次页面查看已有批次",
+            )
+        )
     created = entries[0].fact
     if not isinstance(created, BatchCreated):
         raise UserError(f"batch/{number} does not begin with its creation; run `cytoloop verify`")

@@ -17,12 +17,16 @@ from cytoloop.core.facts.production import BatchAborted
 from cytoloop.core.facts.quality import Decision, DeviationClosed
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning, Signature
+from cytoloop.core.words import Words
 from cytoloop.quality.record_review import REVIEWER, reviewable, sign_review, to_review
 from cytoloop.record.ledger import Ledger
 
 MEANING: Meaning = "reviewed"
 DECISIONS: tuple[Decision, ...] = ("continue", "terminate")
 """What may be decided on a deviation once production is over: no step is left to repeat."""
+
+CLOSED = Words(en="is closed", zh="已关闭")
+WAITED_FOR = Words(en="is decided on where production runs, which waits for it", zh="由正在等待的生产程序请求决定")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,12 +102,22 @@ def deviation_to_decide(ledger: Ledger, number: str, deviation: str, decision: s
     found = batch.deviations.get(deviation)
     if found is None:
         known = ", ".join(batch.deviations) or "none"
-        raise UserError(f"batch {number} has no deviation {deviation!r}; it has {known}")
+        raise UserError(
+            Words(
+                en=f"batch {number} has no deviation {deviation!r}; it has {known}",
+                zh=f"批次 {number} 没有偏差 {deviation!r}；该批次的偏差见批次页面",
+            )
+        )
     if found.closed is not None or not batch.ended:
-        why = "is closed" if found.closed is not None else "is decided on where production runs, which waits for it"
-        raise RefusedError(f"deviation {deviation} {why}")
+        why = CLOSED if found.closed is not None else WAITED_FOR
+        raise RefusedError(Words(en=f"deviation {deviation} {why.en}", zh=f"偏差 {deviation} {why.zh}"))
     if decision not in DECISIONS or not reason.strip():
-        raise UserError(f"decide on {deviation} with one of {', '.join(DECISIONS)}, and say why in a sentence")
+        raise UserError(
+            Words(
+                en=f"decide on {deviation} with one of {', '.join(DECISIONS)}, and say why in a sentence",
+                zh=f"请对 {deviation} 选择一项决定，并用一句话说明理由",
+            )
+        )
     opened = found.opened.fact
     return Shown(
         batch=batch,
@@ -137,7 +151,12 @@ def decide(registrar: Registrar, seen: Shown, signature: Signature) -> tuple[Rec
     deviation = str(seen.content["deviation"])
     check("close-deviation", signature)
     if signature.signer in _showed(seen.batch, deviation):
-        raise RefusedError(f"{signature.signer} made the correction that {deviation} is about; ask somebody else")
+        raise RefusedError(
+            Words(
+                en=f"{signature.signer} made the correction that {deviation} is about; ask somebody else",
+                zh=f"{deviation} 涉及的更正由 {signature.signer} 作出；请由他人决定",
+            )
+        )
     if signature.digest != seen.digest or signature.meaning != MEANING:
         raise RefusedError(f"{signature.signer} signed something else than the decision on {deviation}; show it again")
     decision: Decision = "terminate" if seen.content["decision"] == "terminate" else "continue"

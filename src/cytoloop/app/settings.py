@@ -21,6 +21,9 @@ from cytoloop.production.yaml_text import Mistake
 FILE = "cytoloop.yaml"
 ZONE = "Asia/Shanghai"
 
+HERE = ("localhost", "127.0.0.1", "::1")
+"""Hosts that need no https: what is sent there stays on this machine."""
+
 HEAD = "# Settings of this data folder. Secrets do not belong here: see docs/how-to/use-postgresql.md.\n"
 
 
@@ -104,8 +107,15 @@ def _plain(value: object) -> object:
 
 
 def _mistakes(document: Document[Settings], said: Settings) -> list[Mistake]:
-    found = {"store": _store(said.store), "origin": _origin(said.origin), "zone": _zone(said.zone)}
-    return [document.text.mistake((key,), message) for key, message in found.items() if message]
+    found = {
+        ("store",): _store(said.store),
+        ("origin",): _origin(said.origin),
+        ("zone",): _zone(said.zone),
+        ("passkeys", "origins"): _origins(said.passkeys),
+        ("openid", "issuer"): _issuer(said.openid),
+        ("openid", "client_secret_env"): _variable(said.openid),
+    }
+    return [document.text.mistake(path, message) for path, message in found.items() if message]
 
 
 def _store(url: str | None) -> str | None:
@@ -135,3 +145,47 @@ def _zone(zone: str) -> str | None:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         return f"found {zone!r}, expected an IANA name of a time zone, for example Asia/Shanghai"
     return None
+
+
+def _origins(passkeys: Passkeys | None) -> str | None:
+    """Addresses that no browser would make a passkey of this site for (WebAuthn Level 3 §5.1.3, step 8)."""
+    if passkeys is None:
+        return None
+    wrong = next((each for each in passkeys.origins if not _belongs(each, passkeys.rp_id)), None)
+    if wrong is None and passkeys.origins:
+        return None
+    return (
+        f"found {wrong or 'none'!r}, expected the pages' addresses, https://{passkeys.rp_id} or a host below it, "
+        "without a path (http:// for localhost only)"
+    )
+
+
+def _belongs(origin: str, rp_id: str) -> bool:
+    try:
+        parts = urlsplit(origin)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    secure = parts.scheme == "https" or (parts.scheme == "http" and host == "localhost")
+    below = host == rp_id or host.endswith(f".{rp_id}")
+    return secure and below and origin == f"{parts.scheme}://{parts.netloc}"
+
+
+def _issuer(openid: OpenId | None) -> str | None:
+    if openid is None:
+        return None
+    try:
+        parts = urlsplit(openid.issuer)
+        host = parts.hostname or ""
+    except ValueError:
+        host = ""
+    if host and not parts.query and not parts.fragment and (parts.scheme == "https" or host in HERE):
+        return None
+    return f"found {openid.issuer!r}, expected the provider's address as it calls itself, https://… without ? and #"
+
+
+def _variable(openid: OpenId | None) -> str | None:
+    """A name that is none is not told: it may be the secret."""
+    if openid is None or re.fullmatch(r"([A-Za-z_]\w*)?", openid.client_secret_env, re.ASCII):
+        return None
+    return "found something else than the name of an environment variable; the client's secret itself belongs into it"

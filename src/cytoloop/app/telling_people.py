@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cytoloop.app.permissions import ROLE_WORDS, role_named
+from cytoloop.app.permissions import RIGHTS, ROLE_WORDS, role_named
 from cytoloop.core.entry import Fact
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts import people
@@ -32,7 +32,7 @@ def _account(fact: Fact) -> tuple[str, str] | None:
                 f"{f.issued_by} 为 {f.user} 签发一次性注册码：{f.reason}",
             )
         case people.CredentialSet() as f:
-            return f"{f.user} set a credential: {f.method}", f"{f.user} 设置了凭证：{f.method}"
+            return f"{f.user} set a credential: {f.method}", f"{f.user} 设置了凭证：{_method(f.method)}"
         case people.AccountConfirmed() as f:
             by = f.signature.printed_name if f.signature else None
             return (
@@ -57,7 +57,7 @@ def _account(fact: Fact) -> tuple[str, str] | None:
 def _access(fact: Fact) -> tuple[str, str] | None:
     match fact:
         case people.SignedIn() as f:
-            return f"{f.user} signed in ({f.method})", f"{f.user} 登录（{f.method}）"
+            return f"{f.user} signed in ({f.method})", f"{f.user} 登录（{_method(f.method)}）"
         case people.SignedOut() as f:
             idle = ("after idling", "闲置超时") if f.reason == "idle" else ("", "")
             return f"{f.user} signed out {idle[0]}".rstrip(), f"{f.user} 退出{idle[1]}"
@@ -67,10 +67,25 @@ def _access(fact: Fact) -> tuple[str, str] | None:
             who = f"{f.user} ({_roles(f.roles, 'en')})" if f.roles else f.user or "somebody"
             return (
                 f"{f.act} on {f.subject} refused to {who}: {f.reason}",
-                f"拒绝 {f.user or '未知人员'} 对 {f.subject} 执行 {f.act}：{f.reason}",
+                f"拒绝 {f.user or '未知人员'} 对 {f.subject} {_act(f.act)}：{f.reason}",
             )
         case _:
             return None
+
+
+METHODS = {"password+code": "密码和动态码", "passkey": "通行密钥", "openid": "单位账户"}
+OTHER_ACTS = {"sign": "签名", "sign-in": "登录", "set-credential": "设置凭证", "found": "创建人员"}
+"""Acts that everybody may ask for, so that the permission table does not name them."""
+
+
+def _method(method: str) -> str:
+    return METHODS.get(method, method)
+
+
+def _act(act: str) -> str:
+    """An act in Chinese; one that this version does not know, as it stands."""
+    known = {name: right.words.zh for name, right in RIGHTS.items()} | OTHER_ACTS
+    return known.get(act, f"执行 {act}")
 
 
 def _roles(roles: Sequence[str], language: str) -> str:

@@ -15,6 +15,7 @@ from cytoloop.core.errors import FindingError, UserError
 from cytoloop.core.facts.production import BatchCreated, RecipeApproved
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.store import TreeHead
+from cytoloop.core.words import Words
 from cytoloop.production.recipe_text import from_content
 
 F = TypeVar("F")
@@ -111,7 +112,12 @@ class Shelf:
         """One batch; UserError when the record holds none of that number."""
         found = self._batches.get(number)
         if found is None:
-            raise UserError(f"there is no batch {number!r} in this record; `cytoloop batch list` shows those there are")
+            raise UserError(
+                Words(
+                    en=f"there is no batch {number!r} in this record; `cytoloop batch list` shows those there are",
+                    zh=f"记录中没有批次 {number!r}；请在批次页面查看已有批次",
+                )
+            )
         return found
 
     def master(self, sha256: str) -> MasterRecipe | None:

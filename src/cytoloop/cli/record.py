@@ -9,7 +9,7 @@ from cytoloop.app.records import readable_record, readable_store
 from cytoloop.app.verifying import Checked, Noted, verify_record
 from cytoloop.cli.bundle import verify_bundle
 from cytoloop.cli.data import newest, tree_head
-from cytoloop.cli.output import out, progress, read_text, say_json
+from cytoloop.cli.output import err, out, progress, read_text, say_json
 from cytoloop.core.errors import UserError
 from cytoloop.record.bundle import MANIFEST
 from cytoloop.record.note import parse_key
@@ -124,9 +124,12 @@ def serve(
 def serve_folder(folder: Path, host: str, port: int) -> None:
     """Serve the pages of `folder`; returns when it was stopped."""
     from cytoloop.web.app import demand_people, make_app  # noqa: PLC0415  (charts take a second to import)
+    from cytoloop.web.serve import caution  # noqa: PLC0415
     from cytoloop.web.serve import serve as serve_app  # noqa: PLC0415
 
     with readable_record(folder) as ledger:
         app = make_app(lambda: ledger, folder)
         demand_people(app, folder, host)
+        if note := caution(host):
+            err.print(f"[yellow]note:[/] {note}", highlight=False, soft_wrap=True)
         serve_app(app, host, port, lambda address: out.print(f"pages:  {address}   (Ctrl-C stops)", highlight=False))

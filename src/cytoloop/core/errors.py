@@ -1,8 +1,17 @@
 """What can go wrong, said to a person: what happened, where, what to do."""
 
+from cytoloop.core.words import Words
+
 
 class CytoloopError(Exception):
-    """Base of every error this project raises on purpose. The text is one sentence a person can act on."""
+    """Base of every error this project raises on purpose. The text is one sentence a person can act on.
+
+    What a person may read on a page is said in `Words`; a plain text is English only, and pages mark it so.
+    """
+
+    def __init__(self, said: str | Words) -> None:
+        self.words = said if isinstance(said, Words) else Words(en=said, zh="")
+        super().__init__(self.words.en)
 
 
 class UserError(CytoloopError):

@@ -17,3 +17,7 @@ class Words:
     def text(self, language: Language) -> str:
         """The text in `language`."""
         return self.zh if language == "zh" else self.en
+
+    def filled(self, *values: object) -> "Words":
+        """The same with its {places} filled."""
+        return Words(en=self.en.format(*values), zh=self.zh.format(*values))

@@ -12,6 +12,7 @@ from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.quality import RecordReviewed
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Signature
+from cytoloop.core.words import Words
 from cytoloop.quality.release import review, shown
 
 REVIEWER = "qa"
@@ -37,12 +38,27 @@ def to_review(batch: Batch, stream: Sequence[Recorded], remarks: str) -> dict[st
 def reviewable(batch: Batch) -> None:
     """RefusedError while there is nothing to review: production runs, a deviation is open, the batch is decided on."""
     if batch.disposition is not None and batch.disposition.fact.disposition != "conditionally-released":
-        raise RefusedError(f"batch {batch.number} is {batch.disposition.fact.disposition}: no review follows that")
+        raise RefusedError(
+            Words(
+                en=f"batch {batch.number} is {batch.disposition.fact.disposition}: no review follows that",
+                zh=f"批次 {batch.number} 已处置，不再审核",
+            )
+        )
     if not batch.ended:
-        raise RefusedError(f"batch {batch.number} is in production; its record is reviewed when that is over")
+        raise RefusedError(
+            Words(
+                en=f"batch {batch.number} is in production; its record is reviewed when that is over",
+                zh=f"批次 {batch.number} 仍在生产；生产结束后方可审核批记录",
+            )
+        )
     if batch.open_deviations:
         number = batch.open_deviations[0].opened.fact.deviation
-        raise RefusedError(f"batch {batch.number}: deviation {number} is open; decide on it, then review the record")
+        raise RefusedError(
+            Words(
+                en=f"batch {batch.number}: deviation {number} is open; decide on it, then review the record",
+                zh=f"批次 {batch.number}：偏差 {number} 尚未关闭；请先作出决定，再审核批记录",
+            )
+        )
 
 
 def sign_review(batch: Batch, seen: dict[str, JSON], signature: Signature) -> RecordReviewed:

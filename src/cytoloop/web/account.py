@@ -14,6 +14,7 @@ from cytoloop.app.telling import tell
 from cytoloop.core.entry import Recorded
 from cytoloop.core.errors import CytoloopError
 from cytoloop.core.facts.people import AccountLocked, CredentialSet, MisuseAlerted, SignedIn
+from cytoloop.core.words import Words
 from cytoloop.web.activation import registration
 from cytoloop.web.forms import plain, read_form
 from cytoloop.web.guard import session_of
@@ -51,7 +52,7 @@ class Account:
                 )
             )
         except CytoloopError as why:
-            return await self._account(request, str(why), 403)
+            return await self._account(request, why.words, 403)
         return RedirectResponse("/account", 303)
 
     async def people(self, request: Request) -> Response:
@@ -59,7 +60,7 @@ class Account:
         everybody = await run_in_threadpool(lambda: self.office.act(lambda people: people.everybody()))
         return self.render.page(request, "people.html", everybody=everybody)
 
-    async def _account(self, request: Request, problem: str = "", status: int = 200) -> Response:
+    async def _account(self, request: Request, problem: Words | None = None, status: int = 200) -> Response:
         session = session_of(request)
         if session is None:
             return RedirectResponse("/sign-in", 303)

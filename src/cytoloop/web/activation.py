@@ -6,11 +6,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from cytoloop.adapters.credentials import registration_options
+from cytoloop.adapters.credentials import NOT_NOW, registration_options
 from cytoloop.app.accounts import Accounts
 from cytoloop.app.people import People
 from cytoloop.core.errors import CytoloopError, RefusedError
 from cytoloop.core.json import JSON
+from cytoloop.core.words import Words
 from cytoloop.web.forms import Form, plain, read_form
 from cytoloop.web.office import Office
 from cytoloop.web.qr import picture
@@ -35,7 +36,7 @@ class Activation:
         try:
             return await run_in_threadpool(steps.get(form["step"], self._proven), request, form)
         except CytoloopError as why:
-            return self._page(request, "begin", form, 403, problem=str(why))
+            return self._page(request, "begin", form, 403, problem=why.words)
 
     def _password(self, request: Request, form: Form) -> Response:
         secret = form.answers.get("secret", "")
@@ -44,7 +45,12 @@ class Activation:
 
     def _passkey(self, request: Request, form: Form) -> Response:
         name, asked = self.office.challenges.ask(self.office.now)
-        options = self.office.act(lambda people: registration(people, form["user"], asked))
+
+        def work(people: People) -> dict[str, JSON]:
+            Accounts(people).demand_invited(form["user"], form["invitation"])
+            return registration(people, form["user"], asked)
+
+        options = self.office.act(work)
         return self._page(request, "make", form, asked=name, options=options)
 
     def _made(self, request: Request, form: Form) -> Response:
@@ -55,16 +61,30 @@ class Activation:
 
     def _proven(self, request: Request, form: Form) -> Response:
         user, code = form["user"], form["invitation"]
-        self.office.act(lambda people: Accounts(people).prove_code(user, code, form["code"]))
+        try:
+            self.office.act(lambda people: Accounts(people).prove_code(user, code, form["code"]))
+        except RefusedError as why:
+            if why.words != NOT_NOW:
+                raise
+            return self._page(request, "prove", form, 403, problem=why.words, secret="", picture="")
         return self._page(request, "done", form)
 
     def _page(
-        self, request: Request, step: str, form: Form | None = None, status: int = 200, *, problem: str = "",
+        self, request: Request, step: str, form: Form | None = None, status: int = 200, *, problem: Words | None = None,
         **values: object,
     ) -> Response:  # fmt: skip
+        passkeys = self.office.settings.passkeys is not None
         user, code = (form["user"], form["invitation"]) if form else ("", "")
         page = self.render.page(
-            request, "activate.html", status, step=step, user=user, invitation=code, problem=problem, given=values
+            request,
+            "activate.html",
+            status,
+            step=step,
+            user=user,
+            invitation=code,
+            problem=problem,
+            given=values,
+            passkeys=passkeys,
         )
         page.headers["cache-control"] = "no-store"
         return page
@@ -74,7 +94,12 @@ def registration(people: People, user: str, asked: bytes) -> dict[str, JSON]:
     """What a browser needs to make a passkey for `user`; RefusedError where the site uses none."""
     site = people.credentials.site
     if site is None:
-        raise RefusedError("this site uses no passkeys; its settings name none (passkeys: in cytoloop.yaml)")
+        raise RefusedError(
+            Words(
+                en="this site uses no passkeys; its settings name none (passkeys: in cytoloop.yaml)",
+                zh="本站点未启用通行密钥；其设置中没有（cytoloop.yaml 的 passkeys:）",
+            )
+        )
     person = people.person(user)
     name = person.printed_name if person else user
     known = people.credentials.account(user).passkeys

@@ -27,6 +27,7 @@ from cytoloop.web.office import Office
 from cytoloop.web.openid import OpenIdSignIn
 from cytoloop.web.pages import Pages
 from cytoloop.web.render import Render
+from cytoloop.web.serve import HERE
 from cytoloop.web.sign_in import SignIn
 from cytoloop.web.signing import Signing
 
@@ -85,8 +86,7 @@ def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, cloc
 
 def demand_people(app: Starlette, folder: Path, host: str) -> None:
     """UserError when pages that ask nobody to sign in would be served to other machines."""
-    here = host in ("127.0.0.1", "::1", "localhost")
-    if not here and not app.state.office.inhabited:
+    if host not in HERE and not app.state.office.inhabited:
         raise UserError(
             f"nobody is enrolled in {folder}, so everybody on the network could read it: enrol people first "
             "(cytoloop people found), or serve on 127.0.0.1"

@@ -10,11 +10,16 @@ from starlette.requests import Request
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON
 from cytoloop.core.signature import PasskeyAssertion, Password, Proof
+from cytoloop.core.words import Words
 from cytoloop.web.guard import session_of
 
 LONGEST = 4000
 """Characters of one answer."""
-OUT_OF_DATE = "this page was out of date and nothing was done; look at it again"
+OUT_OF_DATE = Words(
+    en="this page was out of date and nothing was done; look at it again",
+    zh="该页面已过期，未执行任何操作；请重新打开该页面",
+)
+UNREADABLE = Words(en="the passkey's answer cannot be read; try again", zh="无法读取通行密钥的应答；请重试")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +55,9 @@ def plain(text: str) -> dict[str, JSON]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise RefusedError("the passkey's answer cannot be read; try again") from error
+        raise RefusedError(UNREADABLE) from error
     if not isinstance(found, dict):
-        raise RefusedError("the passkey's answer cannot be read; try again")
+        raise RefusedError(UNREADABLE)
     return found
 
 

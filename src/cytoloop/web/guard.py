@@ -20,7 +20,8 @@ OPEN = frozenset({"/sign-in", "/activate", "/openid/begin", "/openid/back"})
 SAFE = ("GET", "HEAD")
 FOREIGN = (
     "this was not asked from one of this site's own pages, so nothing was done; behind a proxy, let it hand on the "
-    "host and the scheme (X-Forwarded-Proto) that the browser sees"
+    "host and the scheme (X-Forwarded-Proto) that the browser sees\n"
+    "该请求并非来自本站点页面，未执行任何操作；若使用代理，请让其传递浏览器所见的主机名和协议（X-Forwarded-Proto）\n"
 )
 
 

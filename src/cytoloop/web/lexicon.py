@@ -7,9 +7,22 @@ from typing import cast
 
 import yaml
 
+from cytoloop.app.permissions import ROLE_WORDS
 from cytoloop.core.words import Language, Words
 
 FOLDER = Path(__file__).parent / "words"
+GROUPS: Mapping[str, str] = {
+    "act": "act",
+    "attribute": "attribute",
+    "decision": "decision",
+    "judgement": "judgement",
+    "kind": "deviation",
+    "method": "method",
+    "roles": "role",
+    "stage": "test_stage",
+    "unit": "unit",
+}
+"""Field of what is signed -> the group whose words its values have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,10 @@ class Lexicon:
         chosen = singular if count == 1 and singular in self.words else key
         return self.text(chosen, language, count=f"{count:,}" if isinstance(count, int) else count)
 
+    def value(self, field: str, value: str, language: Language) -> str:
+        """The words for a value that a field of this name holds; the value itself where there are none."""
+        return self.name(GROUPS[field], value, language) if field in GROUPS else value
+
     def name(self, group: str, name: str, language: Language, otherwise: Words | None = None) -> str:
         """The words for a name that data carry ("state", "running"); else the data's own words, else the name."""
         found = self.words.get(f"{group}.{name}", otherwise)
@@ -36,8 +53,11 @@ class Lexicon:
 
 
 def load(folder: Path = FOLDER) -> Lexicon:
-    """The lexicon of the files in `folder`; ValueError when a key stands twice or lacks a language."""
-    words: dict[str, Words] = {}
+    """The lexicon of the files in `folder`, with the roles of the permission table.
+
+    ValueError when a key stands twice or lacks a language.
+    """
+    words = {f"role.{role}": said for role, said in ROLE_WORDS.items()}
     for path in sorted(folder.glob("*.yaml")):
         for key, pair in cast(dict[str, dict[str, str]], yaml.safe_load(path.read_text(encoding="utf-8"))).items():
             if key in words:

@@ -16,13 +16,17 @@ from cytoloop.app.people import People
 from cytoloop.app.settings import OpenId
 from cytoloop.core.errors import CytoloopError, RefusedError, UserError
 from cytoloop.core.time import Instant
+from cytoloop.core.words import Words
 from cytoloop.web.office import Office
 from cytoloop.web.sessions import ASKED, MOST_ASKED
 from cytoloop.web.sign_in import SignIn, inside
 
 COOKIE = "openid"
 """Ties an attempt to the browser that began it: an answer that somebody else slips in is refused."""
-FOREIGN = "this answer belongs to no sign-in that was begun in this browser, or came too late; begin again"
+FOREIGN = Words(
+    en="this answer belongs to no sign-in that was begun in this browser, or came too late; begin again",
+    zh="该应答不属于在此浏览器中开始的登录，或已超时；请重新开始",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,7 @@ class OpenIdSignIn:
 
     async def _failed(self, request: Request, why: CytoloopError) -> Response:
         status = 502 if isinstance(why, UnansweredError) else 403
-        answer = await self.sign_in.page(request, str(why), status)
+        answer = await self.sign_in.page(request, why.words, status)
         answer.delete_cookie(COOKIE, path="/openid")
         return answer
 

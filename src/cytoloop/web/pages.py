@@ -24,7 +24,8 @@ from cytoloop.app.views import (
     record_view,
 )
 from cytoloop.app.views_audit import audit_rows, audit_view
-from cytoloop.core.errors import UserError
+from cytoloop.core.errors import CytoloopError, UserError
+from cytoloop.core.words import Words
 from cytoloop.web.audit import nothing_asked, query_of
 from cytoloop.web.charts import chart_ids
 from cytoloop.web.desk import Desk
@@ -70,12 +71,12 @@ class Pages:
     def audit(self, request: Request) -> Response:
         """One page of the audit trail; with the reason and status 400 when what is asked for cannot be."""
         page = request.query_params.get("page", "")
-        number, problem = int(page) if page.isdecimal() else 1, ""
+        number, problem = int(page) if page.isdecimal() else 1, None
         try:
             query = query_of(request.query_params)
             view = self.desk.look(lambda shelf: audit_view(shelf, query.asked, page=number))
         except UserError as error:
-            query, problem = nothing_asked(), str(error)
+            query, problem = nothing_asked(), error.words
             view = self.desk.look(lambda shelf: audit_view(shelf, query.asked))
         status = 400 if problem else 200
         tools = {"stamp": stamp, "roles": ROLES, "zones": (ZONE, "UTC")}
@@ -113,12 +114,12 @@ class Pages:
 
     def refused(self, request: Request, error: Exception) -> Response:
         """What a visitor reads when what they asked for was refused."""
-        reason = error.detail if isinstance(error, HTTPException) else str(error)
+        reason = _said(error)
         return self._page(request, "refused.html", 403, reason=reason)
 
     def unreadable(self, request: Request, error: Exception) -> Response:
         """What a visitor reads when the record cannot be shown; a stranger is not told where it is kept."""
-        reason = "" if is_stranger(request) else str(error)
+        reason = None if is_stranger(request) else _said(error)
         return self._page(request, "unreadable.html", 500, reason=reason)
 
     def _taken_out(self, request: Request, form: str) -> Response:
@@ -140,6 +141,13 @@ class Pages:
 
     def _page(self, request: Request, template: str, status: int = 200, **values: object) -> Response:
         return self.render.page(request, template, status, **values)
+
+
+def _said(error: Exception) -> Words:
+    """What an error says to a person."""
+    if isinstance(error, CytoloopError):
+        return error.words
+    return Words(en=error.detail if isinstance(error, HTTPException) else str(error), zh="")
 
 
 def _page_of(stream: str, name: str) -> Callable[[int], str]:

@@ -8,6 +8,7 @@ import jinja2
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from cytoloop.app.permissions import MAY, Act
 from cytoloop.core.words import Language, Words
 from cytoloop.web import show
 from cytoloop.web.guard import session_of
@@ -37,18 +38,21 @@ class Render:
         return response
 
     def _tools(self, request: Request, language: Language) -> Mapping[str, Any]:
-        """`t` a text by key, `n` one that follows a count, `name` words for a name in the data, `w` bilingual words,
-        `session` who is signed in."""
+        """`t` a text by key, `n` one that follows a count, `name` words for a name in the data, `said` for a value
+        of a field, `w` bilingual words,
+        `session` who is signed in, `may` whether a role of theirs may do an act."""
         return {
             "t": lambda key, **values: self.lexicon.text(key, language, **values),
             "n": lambda key, count: self.lexicon.counted(key, count, language),
             "name": self._names(language),
+            "said": lambda field, value: self.lexicon.value(field, value, language),
             "w": lambda words: words.text(language),
             "lang": language,
             "in_language": _in_language(request),
             "path": request.url.path,
             "show": show,
             "session": session_of(request),
+            "may": _may(request),
         }
 
     def _names(self, language: Language) -> Callable[..., str]:
@@ -56,6 +60,13 @@ class Render:
             return self.lexicon.name(group, of, language, otherwise)
 
         return name
+
+
+def _may(request: Request) -> Callable[[Act], bool]:
+    """For showing only ways that lead somewhere; whoever acts is asked for proof and right all the same."""
+    session = session_of(request)
+    roles = frozenset(session.roles if session else ())
+    return lambda act: bool(roles & MAY[act])
 
 
 def _in_language(request: Request) -> Callable[[Language], str]:

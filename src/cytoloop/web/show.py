@@ -1,6 +1,7 @@
 """How values look to people: numbers, quantities, instants, hashes. The same in both languages."""
 
 from datetime import UTC
+from zoneinfo import ZoneInfo
 
 from cytoloop.core.time import Instant
 
@@ -48,6 +49,12 @@ def quantity(value: float | None, unit: str) -> str:
 def when(moment: Instant | None) -> str:
     """An instant to the minute, UTC."""
     return NONE if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def local(moment: Instant, zone: str) -> str:
+    """An instant to the minute in that zone, with its offset from UTC and the zone's name (21 CFR 11.50(a)(2))."""
+    at = moment.astimezone(ZoneInfo(zone))
+    return f"{at:%Y-%m-%d %H:%M} {at.isoformat()[-6:]} {zone}"
 
 
 def span(hours: float | None) -> str:

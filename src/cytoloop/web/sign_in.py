@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from cytoloop.adapters.credentials import assertion_options
 from cytoloop.app.directory import Person
 from cytoloop.core.errors import RefusedError
+from cytoloop.core.words import Words
 from cytoloop.web.forms import read_form
 from cytoloop.web.guard import COOKIE
 from cytoloop.web.office import Office
@@ -40,7 +41,7 @@ class SignIn:
             )
             return await self.let_in(request, person, RedirectResponse(inside(form["next"]), 303))
         except RefusedError as why:
-            return await self.page(request, str(why), 403, form["user"], form["next"])
+            return await self.page(request, why.words, 403, form["user"], form["next"])
 
     async def let_in(self, request: Request, person: Person, answer: Response) -> Response:
         """`answer`, with a session for `person` in this browser; RefusedError when they may not read.
@@ -70,7 +71,7 @@ class SignIn:
         return answer
 
     async def page(
-        self, request: Request, problem: str = "", status: int = 200, user: str = "", to: str | None = None
+        self, request: Request, problem: Words | None = None, status: int = 200, user: str = "", to: str | None = None
     ) -> Response:
         """The page to sign in on, with what went wrong."""
         name, asked = self.office.challenges.ask(self.office.now)

@@ -18,13 +18,21 @@ from cytoloop.app.people import People, Signer
 from cytoloop.core.errors import ConflictError, RefusedError, UserError
 from cytoloop.core.json import JSON
 from cytoloop.core.signature import challenge
+from cytoloop.core.words import Words
 from cytoloop.web.forms import Form, read_form
 from cytoloop.web.guard import session_of
 from cytoloop.web.office import Office
 from cytoloop.web.render import Render
 from cytoloop.web.sheets import Asked, Kind, Sheet, kinds
 
-MOVED_ON = "what you were shown has changed meanwhile, perhaps in another tab; nothing was signed: read it again"
+MOVED_ON = Words(
+    en="what you were shown has changed meanwhile, perhaps in another tab; nothing was signed: read it again",
+    zh="所示内容在此期间已变更（可能在另一个标签页中）；未签名，请重新阅读",
+)
+STRANGER = Words(
+    en="sign in first: nobody is enrolled here, or you are not signed in", zh="请先登录：此处尚无人员，或您未登录"
+)
+UNANSWERED = Words(en="answer every question in words, then go on", zh="请填写每一项后继续")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class Signing:
         asked = {each.name: request.query_params.get(each.name, "").strip() for each in kind.questions}
         given = all(each.name in request.query_params for each in kind.questions)
         if not given or any(each.needed and not asked[each.name] for each in kind.questions):
-            return self._questions(request, act, kind, asked)
+            return self._questions(request, act, kind, asked, UNANSWERED if given else None)
         return await self._sheet(request, act, kind, asked)
 
     async def sign(self, request: Request) -> Response:
@@ -48,7 +56,7 @@ class Signing:
         act, kind = _kind(request)
         session = session_of(request)
         if session is None:
-            raise HTTPException(403, "sign in first")
+            raise RefusedError(STRANGER)
         form = await read_form(request)
         asked = {each.name: form[each.name] for each in kind.questions}
         by = Signer(user=session.user, proof=form.proof, source=_source(request))
@@ -57,7 +65,7 @@ class Signing:
         except ConflictError:
             return await self._sheet(request, act, kind, asked, problem=MOVED_ON, status=409)
         except (RefusedError, UserError) as why:
-            return await self._sheet(request, act, kind, asked, problem=str(why), status=403)
+            return await self._sheet(request, act, kind, asked, problem=why.words, status=403)
         if told:
             return self.render.page(request, "told.html", act=act, subject=sheet.subject, told=told)
         return RedirectResponse(sheet.back, 303)
@@ -67,24 +75,26 @@ class Signing:
             try:
                 sheet = kind.build(people, self.office.folder, asked)
             except (RefusedError, UserError) as why:
-                raise ConflictError(str(why)) from why
+                raise ConflictError(why.words) from why
             if sheet.digest != form["digest"]:
                 raise ConflictError(MOVED_ON)
             return sheet, sheet.sign(by)
 
         return self.office.act(work)
 
-    def _questions(self, request: Request, act: str, kind: Kind, asked: Asked, problem: str = "") -> Response:
+    def _questions(
+        self, request: Request, act: str, kind: Kind, asked: Asked, problem: Words | None = None
+    ) -> Response:
         status = 403 if problem else 200
         return self.render.page(request, "questions.html", status, act=act, kind=kind, asked=asked, problem=problem)
 
     async def _sheet(
-        self, request: Request, act: str, kind: Kind, asked: Asked, *, problem: str = "", status: int = 200
+        self, request: Request, act: str, kind: Kind, asked: Asked, *, problem: Words | None = None, status: int = 200
     ) -> Response:
         try:
             sheet, person, options = await run_in_threadpool(self._made, request, kind, asked)
         except (RefusedError, UserError) as why:
-            return self._questions(request, act, kind, asked, problem or str(why))
+            return self._questions(request, act, kind, asked, problem or why.words)
         values = {"act": act, "kind": kind, "asked": asked, "sheet": sheet, "person": person, "options": options}
         return self.render.page(request, "sheet.html", status, problem=problem, **values)
 
@@ -95,7 +105,7 @@ class Signing:
             sheet = kind.build(people, self.office.folder, asked)
             person = people.person(session.user) if session else None
             if person is None:
-                raise RefusedError("sign in first: nobody is enrolled here, or you are not signed in")
+                raise RefusedError(STRANGER)
             site, known = people.credentials.site, people.credentials.account(person.user).passkeys
             if site is None or not known:
                 return sheet, person, None

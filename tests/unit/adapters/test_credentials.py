@@ -39,10 +39,10 @@ def code_at(provisioning: Provisioning, at: Instant) -> str:
 
 
 def with_password(book: Credentials, at: Instant, user: str = "a.li", secret: str = GOOD) -> Provisioning:
-    """An account with a password and codes in force; its first code was used to set it."""
+    """An account with a password and codes in force; the code before that of the moment was used to set it."""
     code = book.invite(user, at)
     provisioning = book.stage_password(user, code, secret, at)
-    book.settle(user, book.ready(user, code, code_at(provisioning, at), at))
+    book.settle(user, book.ready(user, code, code_at(provisioning, at - timedelta(seconds=30)), at))
     return provisioning
 
 
@@ -170,6 +170,14 @@ def test_the_invitation_is_good_for_a_day_for_one_account_and_once(book: Credent
     book.settle("a.li", book.ready("a.li", code, code_at(made, start), start))
     with pytest.raises(RefusedError, match="not good for this account"):
         book.stage_password("a.li", code, "another long password", start)
+
+
+def test_the_code_that_set_a_password_is_taken(book: Credentials, start: Instant) -> None:
+    code = book.invite("a.li", start)
+    made = book.stage_password("a.li", code, GOOD, start)
+    book.settle("a.li", book.ready("a.li", code, code_at(made, start), start))
+    assert not tried(book, GOOD, code_at(made, start), start).right
+    assert tried(book, GOOD, code_at(made, start + timedelta(seconds=30)), start).right
 
 
 def test_five_wrong_codes_of_the_moment_void_the_invitation(book: Credentials, start: Instant) -> None:

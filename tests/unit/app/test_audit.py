@@ -18,12 +18,13 @@ from cytoloop.app.audit.asked import SORTS, Asked, moment, sort_named, stamp, zo
 from cytoloop.app.audit.changes import CHANGING, reason_of
 from cytoloop.app.audit.export import COLUMNS, to_csv, to_json
 from cytoloop.app.audit.rows import AuditRow
+from cytoloop.app.directory import ENROLLED
 from cytoloop.app.packs import read_pack
 from cytoloop.app.views import Shelf
 from cytoloop.app.views_audit import audit_rows, audit_view
 from cytoloop.core.entry import Fact
 from cytoloop.core.errors import UserError
-from cytoloop.core.facts.people import AccountClosed, ActRefused, PersonEnrolled, RolesChanged
+from cytoloop.core.facts.people import AccountClosed, ActRefused, EnrolmentCodeIssued, PersonEnrolled, RolesChanged
 from cytoloop.core.facts.production import StepResolved, ValueCorrected
 from cytoloop.core.facts.record import IdentityErased, RecordUpgraded
 from cytoloop.core.time import after
@@ -92,6 +93,14 @@ def test_a_correction_says_who_old_new_and_the_reason_that_was_asked_for(shelf: 
     (change,) = row.changes
     assert (change.what, change.old, change.new) == ("temperature", 5.0, 6.5)
     assert (row.reason, row.prompted) == ("=misread", True)
+
+
+def test_the_reason_of_a_first_code_is_the_programs_own_and_that_of_a_later_one_a_persons() -> None:
+    first = EnrolmentCodeIssued(
+        user="op.sun", issued_by="ad.min", reason=ENROLLED, signature=by("ad.min", "administrator")
+    )
+    assert reason_of(first) == (ENROLLED, False)
+    assert reason_of(dataclasses.replace(first, reason="phone lost")) == ("phone lost", True)
 
 
 def test_an_unsigned_entry_shows_the_name_and_the_roles_as_they_were_then(shelf: Shelf) -> None:
@@ -198,6 +207,13 @@ def test_the_csv_reads_back_as_it_was_and_hides_no_change(shelf: Shelf) -> None:
     assert (line["old"], line["new"], line["reason_prompted"], line["zone"]) == ("5.0", "6.5", "yes", "Asia/Shanghai")
     assert line["happened_at"].endswith("+08:00")
     assert datetime.fromisoformat(line["happened_at_utc"]) == after(START, 1)
+
+
+@pytest.mark.parametrize("beginning", [*"=+-@\t\r\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
+def test_a_reason_that_a_table_program_would_run_is_text(shelf: Shelf, beginning: str) -> None:
+    row = dataclasses.replace(one(shelf, "value-corrected/1"), reason=f"{beginning}cmd|' /C calc'!A0")
+    (line,) = csv.DictReader(StringIO(to_csv([row], SHANGHAI), newline=""))
+    assert line["reason"] == f"'{row.reason}"
 
 
 def test_no_cell_is_taken_for_a_formula(shelf: Shelf) -> None:

@@ -263,7 +263,7 @@ def test_wrong_tries_give_one_sentence_are_entries_and_lock(house: House) -> Non
     with pytest.raises(RefusedError) as refusal:
         sign(house, "li.na", "operator")
     said.add(str(refusal.value))
-    assert said == {WRONG}
+    assert said == {WRONG.en}
     assert [each.user for each in house.refusals()[before:]] == ["li.na"] * 6 + ["", "li.na"]
     facts = house.facts(person_stream("li.na"))
     assert [fact.what for fact in facts if isinstance(fact, MisuseAlerted)] == ["3 wrong tries in a row"]

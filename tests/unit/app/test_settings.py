@@ -19,7 +19,9 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         store="postgresql://line@db.example.org:5433/plant?schema=site_a",
         origin="example.org/上海/record",
         zone="Europe/Vienna",
-        passkeys=Passkeys(rp_id="plant.example.org", origins=("https://plant.example.org", "https://b.example.org")),
+        passkeys=Passkeys(
+            rp_id="plant.example.org", origins=("https://plant.example.org", "https://b.plant.example.org:8443")
+        ),
         openid=OpenId(issuer="https://id.example.org", client_id="cytoloop"),
     )
     write_settings(tmp_path / "new", whole)
@@ -41,6 +43,24 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
         ("origin: a+b\n", r"cytoloop.yaml:1: origin: found 'a\+b'"),
         ("openid:\n  issuer: https://id.example.org\n", r"cytoloop.yaml:1: openid.*client_id"),
         ("passkeys:\n  origins: https://a\n", r"cytoloop.yaml:2: passkeys.origins"),
+        (
+            "passkeys:\n  rp_id: plant.example.org\n  origins: ['https://example.org']\n",
+            r"cytoloop.yaml:3: passkeys.origins: found 'https://example.org', expected .*https://plant.example.org",
+        ),
+        ("passkeys:\n  rp_id: a.org\n  origins: ['http://a.org']\n", r"cytoloop.yaml:3: passkeys.origins: found"),
+        ("passkeys:\n  rp_id: a.org\n  origins: ['https://a.org/x']\n", r"cytoloop.yaml:3: passkeys.origins: found"),
+        ("passkeys:\n  rp_id: plant.example.org\n", r"cytoloop.yaml:1: passkeys.*found 'http://localhost:8818'"),
+        ("passkeys:\n  origins: []\n", r"cytoloop.yaml:2: passkeys.origins: found 'none'"),
+        (
+            "openid:\n  issuer: http://id.example.org\n  client_id: a\n",
+            r"cytoloop.yaml:2: openid.issuer: found 'http://id.example.org', expected .* https://",
+        ),
+        ("openid:\n  issuer: 'https://[::'\n  client_id: a\n", r"cytoloop.yaml:2: openid.issuer: found"),
+        ("openid:\n  issuer: id.example.org\n  client_id: a\n", r"cytoloop.yaml:2: openid.issuer: found"),
+        (
+            "openid:\n  issuer: https://id\n  client_id: a\n  client_secret_env: hush-hush\n",
+            r"cytoloop.yaml:4: openid.client_secret_env: found something else than the name",
+        ),
         ("zone: [\n", r"cytoloop.yaml:1: "),
         ("- zone\n", r"cytoloop.yaml:1: "),
     ],

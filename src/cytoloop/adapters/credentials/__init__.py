@@ -13,13 +13,14 @@ from cytoloop.adapters.credentials.account import (
     Staged,
     Tried,
 )
-from cytoloop.adapters.credentials.book import INVITED_HOURS, WRONG_CODE, Credentials, Provisioning
+from cytoloop.adapters.credentials.book import INVITED_HOURS, NOT_NOW, WRONG_CODE, Credentials, Provisioning
 from cytoloop.adapters.credentials.passkeys import RelyingParty, assertion_options, registration_options
 
 __all__ = [
     "ALERTED_AFTER",
     "INVITED_HOURS",
     "LOCKED_AFTER",
+    "NOT_NOW",
     "SPREAD",
     "SPREAD_MINUTES",
     "WRONG_CODE",

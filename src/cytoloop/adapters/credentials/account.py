@@ -57,6 +57,8 @@ class Staged:
     sealed: str = ""
     passkey: Passkey | None = None
     fingerprint: str
+    step: int = -1
+    """Time step of the code that its owner showed: that code is taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

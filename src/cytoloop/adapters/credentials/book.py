@@ -29,11 +29,24 @@ from cytoloop.core.errors import RefusedError, UserError
 from cytoloop.core.json import JSON
 from cytoloop.core.signature import Proof
 from cytoloop.core.time import Instant
+from cytoloop.core.words import Words
 
 INVITED_HOURS = 24
 """A code to set a credential with is good for so long."""
 ISSUER = "Cytoloop"
-WRONG_CODE = "this code is not good for this account, or no longer; ask an administrator for a new one"
+WRONG_CODE = Words(
+    en="this code is not good for this account, or no longer; ask an administrator for a new one",
+    zh="该注册码不适用于此账户或已失效；请向管理员索取新的注册码",
+)
+NOT_NOW = Words(
+    en="this is not the code of the moment; look at the authenticator app again",
+    zh="这不是当前的动态码；请再看一次身份验证器应用",
+)
+SET_ALREADY = Words(
+    en="this passkey is set for an account already; one credential belongs to one person",
+    zh="该通行密钥已用于某个账户；一个凭证只属于一个人",
+)
+NOTHING_SET = Words(en="nothing is being set for this account; begin again", zh="该账户没有正在设置的凭证；请重新开始")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +89,10 @@ class Credentials:
         self._change(user, lambda _: Account(user=user, invitation=made))
         return code
 
+    def demand_invited(self, user: str, code: str, at: Instant) -> None:
+        """RefusedError unless `code` is the invitation of `user` and still good."""
+        _demand_code(self.account(user), code, at)
+
     def stage_password(self, user: str, code: str | None, secret: str, at: Instant) -> Provisioning:
         """Begin to set a password with codes. `code`: the invitation's; None only where a caller checked otherwise.
 
@@ -103,7 +120,7 @@ class Credentials:
         _demand_code(self.account(user), code, at)
         passkey = registered(site, response, challenge=challenge, name=name)
         if any(each.credential == passkey.credential for each in self._passkeys()):
-            raise RefusedError("this passkey is set for an account already; one credential belongs to one person")
+            raise RefusedError(SET_ALREADY)
 
         def staged(account: Account) -> Account:
             _demand_code(account, code, at)
@@ -123,14 +140,14 @@ class Credentials:
             _demand_code(account, code, at)
             staged = account.staged
             if staged is None:
-                raise RefusedError("nothing is being set for this account; begin again")
+                raise RefusedError(NOTHING_SET)
             if staged.method == "passkey":
                 return staged
             step = codes.step_of(codes.unseal(staged.sealed, user, self._key()), one_time, at, -1)
             if step is None:
                 self._write(book, _miscounted(account))
-                raise RefusedError("this is not the code of the moment; look at the authenticator app again")
-            return staged
+                raise RefusedError(NOT_NOW)
+            return replace(staged, step=step)
 
     def renewed(self, user: str, secret: str) -> Staged:
         """Another password for an account that has one, with the same codes; UserError when it will not do."""
@@ -151,7 +168,7 @@ class Credentials:
                 others = tuple(each for each in clean.passkeys if each.credential != staged.passkey.credential)
                 return replace(clean, passkeys=(*others, staged.passkey))
             # The same codes keep their place, so that none is taken twice.
-            step = account.last_step if staged.sealed == account.sealed else -1
+            step = account.last_step if staged.sealed == account.sealed else staged.step
             return replace(
                 clean, password=staged.password, sealed=staged.sealed, fingerprint=staged.fingerprint, last_step=step
             )

@@ -13,6 +13,7 @@ from cytoloop.adapters.credentials.account import Passkey
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON
 from cytoloop.core.signature import PasskeyAssertion
+from cytoloop.core.words import Words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,12 @@ def registered(site: RelyingParty, response: Mapping[str, JSON], *, challenge: b
             require_user_verification=True,
         )
     except (WebAuthnException, ValueError, TypeError, KeyError) as error:
-        raise RefusedError(f"the passkey's answer does not hold ({error}); begin again on this site's page") from error
+        raise RefusedError(
+            Words(
+                en=f"the passkey's answer does not hold ({error}); begin again on this site's page",
+                zh=f"通行密钥的应答无效（{error}）；请在本站点页面重新开始",
+            )
+        ) from error
     return Passkey(
         credential=bytes_to_base64url(found.credential_id),
         public_key=bytes_to_base64url(found.credential_public_key),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from unicodedata import normalize
 
 from cytoloop.core.errors import UserError
+from cytoloop.core.words import Words
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -37,9 +38,19 @@ def demand(user: str, secret: str) -> None:
     """UserError unless `secret` will do as the password of `user`."""
     plain = _plain(secret)
     if not LEAST <= len(plain) <= MOST:
-        raise UserError(f"a password has {LEAST} to {MOST} characters; a few words in a row are easy to remember")
+        raise UserError(
+            Words(
+                en=f"a password has {LEAST} to {MOST} characters; a few words in a row are easy to remember",
+                zh=f"密码须为 {LEAST} 至 {MOST} 个字符；几个连写的词容易记住",
+            )
+        )
     if user.casefold() in plain.casefold() or len(set(plain)) < 5:
-        raise UserError("a password does not hold the user id and is not one character over and over; choose another")
+        raise UserError(
+            Words(
+                en="a password does not hold the user id and is not one character over and over; choose another",
+                zh="密码不得含有用户名，也不得由重复字符组成；请另选一个",
+            )
+        )
 
 
 def _plain(secret: str) -> str:

@@ -10,6 +10,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 
 from cytoloop.core.errors import CytoloopError
 from cytoloop.core.json import JSON
+from cytoloop.core.words import Words
 
 PATIENCE = 10.0
 """Seconds that a provider has for each answer."""
@@ -38,13 +39,19 @@ def asked(address: str, form: Mapping[str, str] | None = None, authorization: st
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise UnansweredError(f"{address} answered something else than JSON; {_ADVICE}") from error
+        raise _unanswered(address, "answered something else than JSON", "的应答不是 JSON") from error
     if not isinstance(found, dict):
-        raise UnansweredError(f"{address} answered something else than a JSON object; {_ADVICE}")
+        raise _unanswered(address, "answered something else than a JSON object", "的应答不是 JSON 对象")
     return found
 
 
-_ADVICE = "sign in another way, or tell who runs the sign-in provider"
+_ADVICE = Words(
+    en="sign in another way, or tell who runs the sign-in provider", zh="请用其他方式登录，或告知登录服务的管理者"
+)
+
+
+def _unanswered(address: str, en: str, zh: str) -> UnansweredError:
+    return UnansweredError(Words(en=f"{address} {en}; {_ADVICE.en}", zh=f"{address} {zh}；{_ADVICE.zh}"))
 
 
 def secure(address: str) -> None:
@@ -54,7 +61,9 @@ def secure(address: str) -> None:
         return
     if parts.scheme == "http" and parts.hostname in HERE:
         return
-    raise UnansweredError(f"{address or 'an empty address'} is not https, so nothing is asked there; {_ADVICE}")
+    raise _unanswered(
+        address or "an empty address", "is not https, so nothing is asked there", "不是 https，未向其查询"
+    )
 
 
 def _body(request: Request) -> bytes:
@@ -65,10 +74,10 @@ def _body(request: Request) -> bytes:
             body = cast(bytes, answer.read(LARGEST + 1))
     except HTTPError as error:
         with error:
-            raise UnansweredError(f"{request.full_url} answered {error.code}; {_ADVICE}") from error
+            raise _unanswered(request.full_url, f"answered {error.code}", f"应答为 {error.code}") from error
     except (URLError, OSError, HTTPException, ValueError) as error:
         reason = error.reason if isinstance(error, URLError) else error
-        raise UnansweredError(f"{request.full_url} gave no answer ({reason}); {_ADVICE}") from error
+        raise _unanswered(request.full_url, f"gave no answer ({reason})", f"没有应答（{reason}）") from error
     if len(body) > LARGEST:
-        raise UnansweredError(f"{request.full_url} answered more than {LARGEST} bytes; {_ADVICE}")
+        raise _unanswered(request.full_url, f"answered more than {LARGEST} bytes", f"的应答超过 {LARGEST} 字节")
     return body

@@ -10,6 +10,7 @@ from hmac import compare_digest
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
+from cytoloop.core.words import Words
 
 LEEWAY = 60
 """Seconds that the provider's clock and ours may differ."""
@@ -32,7 +33,12 @@ def user_in(claims: Mapping[str, JSON], expected: Expected) -> str:
     """The user id that the token names; RefusedError with the first thing that does not fit."""
     for why in (_issuer(claims, expected), _audience(claims, expected), _times(claims, expected)):
         if why:
-            raise RefusedError(f"the sign-in provider's token {why}; nobody was signed in")
+            raise RefusedError(
+                Words(
+                    en=f"the sign-in provider's token {why}; nobody was signed in",
+                    zh=f"登录服务的令牌无效（{why}），无人登录；请告知其管理者",
+                )
+            )
     nonce = claims.get("nonce")
     if not isinstance(nonce, str) or not compare_digest(nonce.encode(), expected.nonce.encode()):
         raise RefusedError("the sign-in provider's token belongs to another attempt; nobody was signed in, begin again")

@@ -17,8 +17,12 @@ from cytoloop.adapters.openid.tokens import claims_of, installed
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
+from cytoloop.core.words import Words
 
-ELSEWHERE = "this answer belongs to no sign-in that was begun in this browser; begin again"
+ELSEWHERE = Words(
+    en="this answer belongs to no sign-in that was begun in this browser; begin again",
+    zh="该应答不属于在此浏览器中开始的登录；请重新开始",
+)
 DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -108,7 +112,12 @@ def _fits(client: Client, attempt: Attempt, answer: Answer) -> None:
     if not answer.issuer and attempt.provider.get("authorization_response_iss_parameter_supported") is True:
         raise RefusedError("the answer does not say which sign-in provider it comes from; nobody was signed in")
     if answer.error or not answer.code:
-        raise RefusedError(f"the sign-in provider let nobody in ({_plain(answer.error)}); try again")
+        raise RefusedError(
+            Words(
+                en=f"the sign-in provider let nobody in ({_plain(answer.error)}); try again",
+                zh=f"登录服务未允许登录（{_plain(answer.error)}）；请重试",
+            )
+        )
 
 
 def _discovered(client: Client) -> dict[str, JSON]:

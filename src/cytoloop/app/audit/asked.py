@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from cytoloop.app.settings import ZONE
 from cytoloop.core.errors import UserError
 from cytoloop.core.time import Instant
+from cytoloop.core.words import Words
 
 Sort = Literal["time", "who", "what"]
 SORTS: tuple[Sort, ...] = get_args(Sort)
@@ -51,7 +52,12 @@ def zone_named(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text or ZONE)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise UserError(f"{text!r} is no time zone; name one as Asia/Shanghai, Europe/Berlin or UTC") from error
+        raise UserError(
+            Words(
+                en=f"{text!r} is no time zone; name one as Asia/Shanghai, Europe/Berlin or UTC",
+                zh=f"{text!r} 不是时区；请填写例如 Asia/Shanghai、Europe/Berlin 或 UTC",
+            )
+        ) from error
 
 
 def moment(text: str, zone: ZoneInfo, *, end: bool = False) -> Instant | None:
@@ -68,7 +74,12 @@ def moment(text: str, zone: ZoneInfo, *, end: bool = False) -> Instant | None:
             return datetime.combine(day, time(), zone)
         found = datetime.fromisoformat(written)
     except (ValueError, OverflowError) as error:
-        raise UserError(f"{text!r} is no day or time; write 2026-06-01 or 2026-06-01T08:00:00+08:00") from error
+        raise UserError(
+            Words(
+                en=f"{text!r} is no day or time; write 2026-06-01 or 2026-06-01T08:00:00+08:00",
+                zh=f"{text!r} 不是日期或时间；请填写例如 2026-06-01 或 2026-06-01T08:00:00+08:00",
+            )
+        ) from error
     return found if found.tzinfo else found.replace(tzinfo=zone)
 
 

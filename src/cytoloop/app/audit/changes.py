@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cytoloop.app.directory import ENROLLED
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality, record
@@ -48,7 +49,6 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             | production.BatchAborted()
             | quality.DeviationClosed()
             | people.RolesChanged()
-            | people.EnrolmentCodeIssued()
             | people.AccountUnlocked()
             | people.AccountClosed()
             | record.KeyRetired()
@@ -60,6 +60,8 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             return fact.reason, True
         case production.StepResolved():
             return fact.reason, fact.signature is not None
+        case people.EnrolmentCodeIssued():
+            return fact.reason, fact.reason != ENROLLED
         case quality.RecordReviewed():
             return fact.remarks, True
         case feedback.TwinReleased():

@@ -17,6 +17,9 @@ COLUMNS = (
 )  # fmt: skip
 """The columns of the CSV. An entry that changed several things has a line for each."""
 
+FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+"""What a formula begins with; table programs of East Asia take the full-width forms, too (OWASP, CSV injection)."""
+
 NOTHING = Change(what="", old="", new="")
 
 
@@ -51,7 +54,7 @@ def _cell(value: JSON) -> str:
     if value is None:
         return ""
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+    return f"'{text}" if isinstance(value, str) and text[:1] in FORMULA else text
 
 
 def _document(row: AuditRow, zone: ZoneInfo) -> JSON:

@@ -19,6 +19,7 @@ async function answered(form) {
 for (const button of document.querySelectorAll("button[data-passkey]")) {
   const form = button.form;
   button.hidden = !able;
+  form.querySelector("[data-passkey-unable]").hidden = Boolean(able);
   button.addEventListener("click", async () => {
     if (form.elements.user && !form.elements.user.reportValidity()) return;
     const problem = form.querySelector("[data-passkey-problem]");
