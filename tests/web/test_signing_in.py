@@ -12,7 +12,7 @@ from tests.staff import entry_of, secret_of
 from tests.web.staffed import Browser, House, enrol, hidden, house, options, passkey_of
 
 from cytoloop.core.facts.people import SignedIn, SignedOut
-from cytoloop.core.facts.quality import RecordReviewed
+from cytoloop.core.facts.quality import DispositionSigned, RecordReviewed
 
 REVIEW = "/sign/review-record?batch=B-1&remarks=read+whole"
 
@@ -124,6 +124,23 @@ def test_a_review_is_signed_over_exactly_what_is_shown(here: House) -> None:
     assert (fact.remarks, fact.signature.signer, fact.signature.digest) == ("read whole", "qa.li", shown["digest"])
     assert fact.signature.components == ("user-id", "password", "one-time-code")
     assert "Li Na 李娜" in browser.get("/batches/B-1").text
+
+
+def test_a_qualified_person_decides_on_a_reviewed_batch(here: House) -> None:
+    enrol(here, here.people, "qp.lan", "Lan Yu 兰宇", "qualified_person")
+    page = here.signed_in("qp.lan")
+    assert 'href="/sign/dispose?batch=B-1"' in page.get("/batches/B-1").text
+    assert "Conditionally released" in page.get("/sign/dispose?batch=B-1").text
+    at = "/sign/dispose?batch=B-1&disposition=released&reason=in+specification"
+    assert "nobody has reviewed the record" in page.get(at).text
+    reviewer = here.signed_in("qa.li")
+    assert reviewer.post("/sign/review-record", {**sheet(reviewer), **here.proof("qa.li")}).status == 303
+    answer = page.post("/sign/dispose", {**sheet(page, at), **here.proof("qp.lan")})
+    assert (answer.status, answer.headers["location"]) == (303, "/batches/B-1"), answer.text
+    told = list(here.ledger.stream("batch/B-1"))[-1].fact
+    assert isinstance(told, DispositionSigned)
+    assert (told.disposition, told.signature.signer) == ("released", "qp.lan")
+    assert "/sign/dispose" not in page.get("/batches/B-1").text
 
 
 def test_a_signature_asks_for_both_components_again(here: House) -> None:

@@ -20,7 +20,7 @@ from cytoloop.core.signature import answered
 from cytoloop.production.recipe_text import from_content
 from cytoloop.quality.answer import questions
 from cytoloop.quality.record_review import to_review
-from cytoloop.quality.release import review
+from cytoloop.quality.release import review, shown
 
 ASIDE = frozenset({"options", "digest", "meaning"})
 """What stands beside what is shown in the arguments of a question."""
@@ -79,7 +79,8 @@ def _wanted(
 ) -> tuple[str, ...]:
     """Hashes that the signature may be over; none when what was shown cannot be rebuilt.
 
-    Version 0.1.0 had a decision signed over the question alone, later ones over question and answer.
+    Version 0.1.0 had a decision signed over the question alone and a disposition over the batch alone; later ones
+    over the answer as well.
     """
     match recorded.fact:
         case DeviationClosed(deviation=deviation) as fact if not states[place - 1].ended and deviation in asked:
@@ -89,8 +90,9 @@ def _wanted(
             return (corrected,) if corrected else ()
         case RecordReviewed() as fact:
             return (digest(to_review(states[place - 1], stream[:place], fact.remarks)),)
-        case DispositionSigned():
-            return (review(states[place - 1]).digest,)
+        case DispositionSigned(disposition=disposition, reason=reason):
+            seen = review(states[place - 1])
+            return (seen.digest(disposition, reason), digest(shown(seen)))
         case _:
             return ()
 

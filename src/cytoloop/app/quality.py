@@ -11,7 +11,7 @@ from cytoloop.core.facts.quality import DispositionKind, DispositionSigned
 from cytoloop.core.time import Instant
 from cytoloop.quality.deviation import needed
 from cytoloop.quality.obstacles import Obstacle
-from cytoloop.quality.release import Review, allowed, review, shown, sign_off
+from cytoloop.quality.release import RELEASER, Review, allowed, decided, meaning_of, review, sign_off
 
 
 def inspect(batch: Batch, now: Instant) -> Sequence[Draft]:
@@ -29,19 +29,20 @@ async def dispose(
     seen = review(batch, obstacles)
     options = allowed(seen)
     kind: DispositionKind = "released" if "released" in options else "rejected"
+    reason = _reason(seen)
     answer = await signed_for(
         "dispose",
         registrar,
         door,
         subject=f"batch/{batch.number}",
         key=f"{batch.number}/disposition#1",
-        role="qualified_person",
-        meaning="rejected" if kind == "rejected" else "released",
+        role=RELEASER,
+        meaning=meaning_of(kind),
         what=f"disposition of batch {batch.number}: {kind}",
-        shown=shown(seen),
+        shown=decided(seen, kind, reason),
         actors=batch.people,
     )
-    fact = sign_off(seen, kind, _reason(seen), answer.signature)
+    fact = sign_off(seen, kind, reason, answer.signature)
     return seen, Draft(fact=fact, actor=f"person:{answer.signature.signer}", happened_at=answer.at)
 
 

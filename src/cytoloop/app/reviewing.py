@@ -69,7 +69,7 @@ def review(registrar: Registrar, seen: Shown, signature: Signature) -> tuple[Rec
     """
     check("review-record", signature, actors=seen.batch.people)
     fact = sign_review(seen.batch, seen.content, signature)
-    return _write(registrar, seen.batch, fact, signer=signature.signer)
+    return write(registrar, seen.batch, fact, signer=signature.signer)
 
 
 async def ask_review(registrar: Registrar, batch: Batch, door: Door, remarks: str) -> Draft:
@@ -164,7 +164,7 @@ def decide(registrar: Registrar, seen: Shown, signature: Signature) -> tuple[Rec
     closed = DeviationClosed(deviation=deviation, decision=decision, reason=reason, signature=signature)
     aborted = BatchAborted(deviation=deviation, reason=reason)
     facts: Sequence[Fact] = (closed, aborted) if decision == "terminate" and not seen.batch.aborted else (closed,)
-    return _write(registrar, seen.batch, *facts, signer=signature.signer)
+    return write(registrar, seen.batch, *facts, signer=signature.signer)
 
 
 def _showed(batch: Batch, deviation: str) -> set[str]:
@@ -173,7 +173,8 @@ def _showed(batch: Batch, deviation: str) -> set[str]:
     return {told.fact.signature.signer for told in batch.corrections if told.position == cause}
 
 
-def _write(registrar: Registrar, batch: Batch, *facts: Fact, signer: str) -> tuple[Recorded, ...]:
+def write(registrar: Registrar, batch: Batch, *facts: Fact, signer: str) -> tuple[Recorded, ...]:
+    """Append what `signer` signed to the batch as it was shown; ConflictError when it grew meanwhile."""
     now = registrar.clock.now()
     drafts = [Draft(fact=fact, actor=f"person:{signer}", happened_at=now) for fact in facts]
     return registrar.ledger.append(_stream(batch), drafts, expected=batch.position)

@@ -1,4 +1,4 @@
-"""`cytoloop batch correct`, `review` and `decide`: what people do to a batch's record, each act signed."""
+"""`cytoloop batch correct`, `review`, `decide` and `dispose`: what people do to a batch's record, each act signed."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import typer
 from cytoloop.app.acts import refusing
 from cytoloop.app.audit.asked import Asked, zone_named
 from cytoloop.app.correcting import propose, sign_correction
+from cytoloop.app.disposing import batch_to_dispose, sign_disposition
 from cytoloop.app.reviewing import deviation_to_decide, record_to_review, sign_decision, sign_off_record
 from cytoloop.app.views import Shelf
 from cytoloop.app.views_audit import audit_rows
@@ -76,6 +77,27 @@ def decide(
         show_what_is_signed(seen.content, seen.digest)
         written = sign_decision(desk.people, signer(user), seen)
     _told(f"deviation {deviation} is closed: {decision}", written[0])
+
+
+def dispose(
+    batch: str = BATCH,
+    disposition: str = typer.Option(
+        ...,
+        "--disposition",
+        metavar="WORD",
+        help="released, rejected, conditionally-released or supplied-out-of-specification.",
+    ),
+    why: str = WHY,
+    user: str = AS,
+    data: Path | None = DATA,
+) -> None:
+    """Sign the disposition of a batch. Only a qualified person who took no part in it may; what hinders it is told."""
+    with acting(data) as desk:
+        with refusing(desk.people.registrar, "dispose", f"batch/{batch}"):
+            seen = batch_to_dispose(desk.ledger, batch, disposition, why)
+        show_what_is_signed(seen.content, seen.digest)
+        (written,) = sign_disposition(desk.people, signer(user), seen)
+    _told(f"batch {batch} is {disposition}", written)
 
 
 def _told(what: str, written: Recorded) -> None:

@@ -21,6 +21,7 @@ app = typer.Typer(help="Batches: list them, read one from order to outcome, take
 app.command("correct")(acts_on_batch.correct)
 app.command("review")(acts_on_batch.review)
 app.command("decide")(acts_on_batch.decide)
+app.command("dispose")(acts_on_batch.dispose)
 app.command("export")(bundle.export_batch)
 
 

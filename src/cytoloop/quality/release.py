@@ -5,18 +5,21 @@ decisions with conditions of their own, never a softer release (EudraLex Vol. 4 
 """
 
 from dataclasses import dataclass
+from typing import get_args
 
 from cytoloop.core.batch import Batch, Deviation, Told
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.production import ValueCorrected
 from cytoloop.core.facts.quality import DispositionKind, DispositionSigned, RecordReviewed
 from cytoloop.core.json import JSON, digest
-from cytoloop.core.signature import Signature
+from cytoloop.core.signature import Meaning, Signature
+from cytoloop.core.words import Words
 from cytoloop.quality.obstacles import Obstacle, obstacles
 from cytoloop.quality.specification import Judged, judge
 
 RELEASER = "qualified_person"
 """The role that signs a disposition."""
+DISPOSITIONS: tuple[DispositionKind, ...] = get_args(DispositionKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +30,9 @@ class Review:
     results: tuple[Judged, ...]
     obstacles: tuple[Obstacle, ...]
 
-    @property
-    def digest(self) -> str:
+    def digest(self, disposition: DispositionKind, reason: str) -> str:
         """SHA-256 of the canonical JSON of what is shown: what the signature binds to."""
-        return digest(shown(self))
+        return digest(decided(self, disposition, reason))
 
 
 def review(batch: Batch, further: tuple[Obstacle, ...] = ()) -> Review:
@@ -66,6 +68,16 @@ def shown(review: Review) -> dict[str, JSON]:
     }
 
 
+def decided(review: Review, disposition: DispositionKind, reason: str) -> dict[str, JSON]:
+    """What is signed: everything shown, with the disposition and its reason."""
+    return {**shown(review), "disposition": disposition, "reason": reason}
+
+
+def meaning_of(disposition: DispositionKind) -> Meaning:
+    """What a signature under the disposition means."""
+    return "rejected" if disposition == "rejected" else "released"
+
+
 def allowed(review: Review) -> tuple[DispositionKind, ...]:
     """The dispositions that may be signed now.
 
@@ -84,20 +96,32 @@ def allowed(review: Review) -> tuple[DispositionKind, ...]:
     return ("rejected",)
 
 
+def demand_open(review: Review, disposition: DispositionKind) -> None:
+    """RefusedError, with everything that stands in the way, unless `disposition` may be signed now."""
+    if disposition in allowed(review):
+        return
+    number, words = review.batch.number, [obstacle.words for obstacle in review.obstacles]
+    why = "; ".join(each.en for each in words) or "nothing hinders its release"
+    raise RefusedError(
+        Words(
+            en=f"batch {number} cannot be {disposition}: {why}",
+            zh=f"批次 {number} 不能作此处置：{'；'.join(each.zh for each in words) or '并无放行障碍'}",
+        )
+    )
+
+
 def sign_off(review: Review, disposition: DispositionKind, reason: str, signature: Signature) -> DispositionSigned:
     """The signed disposition; RefusedError when it is not open, not reasoned or not signed as shown."""
     number = review.batch.number
-    if disposition not in allowed(review):
-        why = "; ".join(obstacle.words.en for obstacle in review.obstacles) or "nothing hinders its release"
-        raise RefusedError(f"batch {number} cannot be {disposition}: {why}")
+    demand_open(review, disposition)
     if signature.role != RELEASER:
         raise RefusedError(f"batch {number}: a disposition is signed by a {RELEASER}, not by a {signature.role}")
-    if signature.digest != review.digest:
-        raise RefusedError(f"batch {number} changed after it was shown to {signature.signer}; show it again")
-    if signature.meaning != ("rejected" if disposition == "rejected" else "released"):
-        raise RefusedError(f"batch {number}: the signature means {signature.meaning!r}, not {disposition!r}")
     if not reason.strip():
         raise RefusedError(f"batch {number}: give a reason for the disposition")
+    if signature.digest != review.digest(disposition, reason):
+        raise RefusedError(f"batch {number} changed after it was shown to {signature.signer}; show it again")
+    if signature.meaning != meaning_of(disposition):
+        raise RefusedError(f"batch {number}: the signature means {signature.meaning!r}, not {disposition!r}")
     return DispositionSigned(disposition=disposition, reason=reason, signature=signature)
 
 

@@ -15,6 +15,7 @@ GROUPS: Mapping[str, str] = {
     "act": "act",
     "attribute": "attribute",
     "decision": "decision",
+    "disposition": "disposition",
     "judgement": "judgement",
     "kind": "deviation",
     "method": "method",

@@ -13,12 +13,14 @@ from urllib.parse import quote
 from cytoloop.app.accounts import Accounts, Confirm
 from cytoloop.app.correcting import MEANING as ANSWERED
 from cytoloop.app.correcting import propose, sign_correction
+from cytoloop.app.disposing import batch_to_dispose, kind_of, sign_disposition
 from cytoloop.app.identities import look_up, open_vault, to_look_up
 from cytoloop.app.people import People, Signer
 from cytoloop.app.reviewing import DECISIONS, deviation_to_decide, record_to_review, sign_decision, sign_off_record
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning
+from cytoloop.quality.release import DISPOSITIONS, meaning_of
 
 Asked = Mapping[str, str]
 """What the person gave so far, by question."""
@@ -70,6 +72,9 @@ def kinds() -> Mapping[str, Kind]:
             questions=(_given("batch"), _given("deviation"), _choice("decision", DECISIONS), _free("reason")),
             build=_decide,
         ),
+        "dispose": Kind(
+            questions=(_given("batch"), _choice("disposition", DISPOSITIONS), _free("reason")), build=_dispose
+        ),
         "correct-value": Kind(
             questions=(_given("batch"), _given("entry"), _given("field"), _line("to"), _free("reason")),
             build=_correct,
@@ -114,6 +119,17 @@ def _decide(people: People, _: Path, asked: Asked) -> Sheet:
         return {}
 
     return Sheet(subject=asked["deviation"], shown=seen.content, meaning="reviewed", back=_batch(asked), sign=sign)
+
+
+def _dispose(people: People, _: Path, asked: Asked) -> Sheet:
+    seen = batch_to_dispose(people.registrar.ledger, asked["batch"], asked["disposition"], asked["reason"])
+
+    def sign(by: Signer) -> Mapping[str, JSON]:
+        sign_disposition(people, by, seen)
+        return {}
+
+    meaning = meaning_of(kind_of(seen))
+    return Sheet(subject=asked["batch"], shown=seen.content, meaning=meaning, back=_batch(asked), sign=sign)
 
 
 def _correct(people: People, _: Path, asked: Asked) -> Sheet:

@@ -8,12 +8,14 @@ from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.memory import MemoryStore
 from cytoloop.app.bundle_bound import Bound, check_bound
 from cytoloop.app.packs import read_pack
+from cytoloop.core.batch import fold
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.errors import FindingError
 from cytoloop.core.facts.production import BatchFinished, StepStarted
 from cytoloop.core.facts.quality import DeviationClosed, DeviationOpened, DispositionSigned
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Signature
+from cytoloop.quality.release import review, shown
 from cytoloop.record.ledger import Ledger
 from cytoloop.testing.builders import START, Book, approved, created
 
@@ -80,6 +82,15 @@ def test_a_question_whose_hash_is_of_something_else_is_found() -> None:
     told = entries(asked(other, digest(SHOWN)), closed(digest(SHOWN)))
     with pytest.raises(FindingError, match="entry 3 asks for a signature over something else than it shows"):
         check_bound(told, BATCH)
+
+
+def test_a_disposition_is_over_the_batch_with_its_answer_and_in_0_1_0_over_the_batch_alone() -> None:
+    told = entries(BatchFinished())
+    master = read_pack("car_t_cd19").master
+    seen = review(fold([each for each in told if each.entry.stream == f"batch/{BATCH}"], master))
+    for over in (seen.digest("rejected", "too warm"), digest(shown(seen))):
+        disposition = DispositionSigned(disposition="rejected", reason="too warm", signature=signed(over))
+        assert check_bound(entries(BatchFinished(), disposition), BATCH) == Bound(fitting=1, signatures=1)
 
 
 def test_a_disposition_over_what_cannot_be_rebuilt_is_counted_and_not_called_false() -> None:

@@ -63,11 +63,12 @@ def test_every_batch_comes_to_a_signed_disposition_over_what_was_shown(shelf: Sh
     assert len(shelf.batches()) == 16
     for batch in shelf.batches():
         assert batch.disposition is not None
-        signature = batch.disposition.fact.signature
+        fact = batch.disposition.fact
+        signature = fact.signature
         assert signature.role == "qualified_person"
         assert signature.components == ("user-id", "password")
         assert signature.signer not in {each.entry.actor.removeprefix("person:") for each in production(shelf, batch)}
-        assert signature.digest == review(unsigned(shelf, batch)).digest
+        assert signature.digest == review(unsigned(shelf, batch)).digest(fact.disposition, fact.reason)
 
 
 def production(shelf: Shelf, batch: Batch) -> tuple[Recorded, ...]:

@@ -26,6 +26,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Staff:
     made.enrolled("op.zhou", "operator")
     made.enrolled("qa.two", "qa")
     made.enrolled("dr.who", "clinician")
+    made.enrolled("qp.lan", "qualified_person")
     typed_batch(made.ledger)
     keep_imported(made.ledger, open_vault(made.folder), [ANN])
     return made
@@ -113,6 +114,19 @@ def test_a_review_shows_the_changes_and_lets_the_batch_be_released(
     assert names(folder, "batch/B-1")[-1] == "record-reviewed/1"
     with readable_record(folder) as ledger:
         assert read_batch(ledger, "B-1").reviewed is not None
+
+
+def test_a_qualified_person_releases_a_batch_that_was_reviewed(house: Staff, folder: Path, as_user: Command) -> None:
+    asked = ["batch", "dispose", "B-1", "--disposition", "released", "--why", "in specification", "--data", str(folder)]
+    early = as_user("qp.lan", *asked)
+    assert early.returncode == 2
+    assert "batch B-1 cannot be released: nobody has reviewed the record" in early.stderr
+    assert as_user("qa.two", "batch", "review", "B-1", "--remarks", "ok", "--data", folder).returncode == 0
+    done = as_user("qp.lan", *asked)
+    assert done.returncode == 0, done.stderr
+    assert "batch B-1 is released (entry" in done.stdout
+    assert names(folder, "batch/B-1")[-1] == "disposition-signed/1"
+    assert names(folder, "access/refusals") == ["act-refused/1"]
 
 
 def test_who_may_not_review_is_refused(house: Staff, folder: Path, as_user: Command) -> None:

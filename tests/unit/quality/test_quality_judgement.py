@@ -24,6 +24,7 @@ from cytoloop.core.facts.quality import (
     Decision,
     DeviationClosed,
     DeviationOpened,
+    DispositionKind,
     DispositionSigned,
     RecordReviewed,
     ResultRecorded,
@@ -35,7 +36,7 @@ from cytoloop.core.words import Words
 from cytoloop.production.pack import PACK_FILES, Pack, load_pack
 from cytoloop.quality.deviation import needed
 from cytoloop.quality.obstacles import Obstacle
-from cytoloop.quality.release import allowed, review, sign_off
+from cytoloop.quality.release import Review, allowed, review, sign_off
 from cytoloop.quality.specification import judge
 
 BEGIN = datetime(2026, 6, 1, tzinfo=UTC)
@@ -292,11 +293,15 @@ def test_reading_a_batch_as_it_grows_opens_what_reading_it_at_the_end_does(round
     assert list(needed(unnoted)) == opened
 
 
+def signed_off(seen: Review, disposition: DispositionKind, reason: str) -> DispositionSigned:
+    return sign_off(seen, disposition, reason, signature(seen.digest(disposition, reason)))
+
+
 def test_a_batch_in_order_may_be_released() -> None:
     seen = review(finished())
     assert seen.obstacles == ()
     assert allowed(seen) == ("released", "rejected")
-    signed = sign_off(seen, "released", "all in specification", signature(seen.digest))
+    signed = signed_off(seen, "released", "all in specification")
     assert signed.disposition == "released"
 
 
@@ -322,7 +327,7 @@ def test_a_missing_result_allows_a_conditional_release_and_later_the_release() -
     seen = review(batch)
     assert [each.kind for each in seen.obstacles] == ["result-missing"]
     assert allowed(seen) == ("conditionally-released", "rejected")
-    signed = sign_off(seen, "conditionally-released", "sterility is pending", signature(seen.digest))
+    signed = signed_off(seen, "conditionally-released", "sterility is pending")
     complete = more(batch, signed, result("sterility", 0.0))
     assert allowed(review(complete)) == ("rejected",), "the record grew since it was reviewed"
     assert allowed(review(reviewed(complete))) == ("released", "rejected")
@@ -352,7 +357,7 @@ def test_unfinished_aborted_and_signed_batches() -> None:
     assert allowed(review(running)) == ()
     assert allowed(review(more(running, BatchAborted(deviation="D", reason="lost")))) == ("rejected",)
     seen = review(finished())
-    signed: DispositionSigned = sign_off(seen, "released", "fine", signature(seen.digest))
+    signed: DispositionSigned = signed_off(seen, "released", "fine")
     assert allowed(review(more(finished(), signed))) == ()
 
 
@@ -377,13 +382,19 @@ def test_a_disposition_is_signed_as_shown_or_refused(
 ) -> None:
     seen = review(finished())
     with pytest.raises(RefusedError, match=said):
-        sign_off(seen, disposition, reason, signature(**{"digest": seen.digest, **changes}))
+        sign_off(seen, disposition, reason, signature(**{"digest": seen.digest(disposition, reason), **changes}))
+
+
+def test_a_signature_is_over_the_disposition_and_its_reason_too() -> None:
+    seen = review(finished())
+    for over in (seen.digest("rejected", "fine"), seen.digest("released", "other")):
+        with pytest.raises(RefusedError, match="changed after it was shown"):
+            sign_off(seen, "released", "fine", signature(over))
 
 
 def test_the_digest_binds_to_everything_shown() -> None:
-    one = review(finished())
-    assert one.digest == review(finished()).digest
-    assert one.digest != review(unread()).digest
-    assert one.digest != review(finished(viability=0.91)).digest
     law = Obstacle(kind="law", words=Words(en="no consent", zh="无知情同意"))
-    assert one.digest != review(finished(), (law,)).digest
+    others = review(unread()), review(finished(viability=0.91)), review(finished(), (law,))
+    one = review(finished()).digest("rejected", "why")
+    assert one == review(finished()).digest("rejected", "why")
+    assert one not in {other.digest("rejected", "why") for other in others}
