@@ -222,6 +222,10 @@ def test_an_untouched_record_verifies(path: Path) -> None:
         "DELETE FROM tree_head",
         "UPDATE attestation SET size=99",
         "DELETE FROM attestation",
+        "REPLACE INTO entry SELECT sequence, 'study/C', 0, name, body, leaf_hash FROM entry WHERE sequence = 4",
+        "REPLACE INTO entry SELECT 10, stream, position, name, body, leaf_hash FROM entry WHERE sequence = 4",
+        "REPLACE INTO tree_head VALUES (10, zeroblob(32))",
+        "REPLACE INTO attestation SELECT number, 9, kind, body FROM attestation",
     ],
 )
 def test_the_database_itself_refuses_to_change_what_is_kept(path: Path, statement: str) -> None:
