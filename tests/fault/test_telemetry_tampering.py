@@ -120,7 +120,7 @@ def test_untouched_telemetry_verifies_and_open_readings_are_counted(folder: Path
     assert "98 readings in 3 segments fit" in told.stdout
     assert "2 readings are not sealed yet: nothing protects them" in told.stdout
     as_json = cytoloop("verify", folder, "--json").stdout
-    assert '"telemetry":{"readings":98,"segments":3,"unsealed":2}' in as_json
+    assert '"telemetry":{"elsewhere":0,"readings":98,"segments":3,"unsealed":2}' in as_json
 
 
 def test_changed_readings_are_not_served(folder: Path, cytoloop: Command) -> None:

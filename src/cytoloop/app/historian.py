@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cytoloop.adapters.telemetry import open_telemetry
 from cytoloop.app.records import TELEMETRY, readable_store
+from cytoloop.app.settings import read_settings
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft, Entry
 from cytoloop.core.errors import FindingError, UserError
@@ -144,31 +145,40 @@ class TelemetryChecked:
     readings: int
     unsealed: int
     """Readings in the store that no entry protects yet."""
+    elsewhere: int = 0
+    """Segments that other folders of the same record keep: not checked here."""
 
 
 def verify_telemetry_of(folder: Path) -> TelemetryChecked:
     """Check the telemetry of a data folder whose record was verified; see `verify_telemetry`."""
+    part = read_settings(folder).telemetry == "part"
     with readable_store(folder) as store, readable_telemetry(folder) as telemetry:
-        return verify_telemetry(store.rows(), telemetry)
+        return verify_telemetry(store.rows(), telemetry, part=part)
 
 
-def verify_telemetry(rows: Iterable[Row], store: TelemetryStore | None) -> TelemetryChecked:
+def verify_telemetry(rows: Iterable[Row], store: TelemetryStore | None, *, part: bool = False) -> TelemetryChecked:
     """Check that every segment the record speaks of is there, whole and as it was sealed.
 
-    `rows`: of the record, verified before. FindingError names batch, segment and entry of the first that is not.
+    `rows`: of the record, verified before. `part`: what is not there is in another folder of the same record, and is
+    only counted. FindingError names batch, segment and entry of the first that is not as it must be.
     """
-    segments = readings = 0
+    segments = readings = elsewhere = 0
     known: set[str] = set()
+    here = frozenset(store.batches()) if store is not None else frozenset[str]()
     codec = Codec((TelemetrySealed,))
     for row in rows:
         if row.name == TelemetrySealed.NAME:
             entry = entry_of(row)
             fact = codec.decode(entry).fact
             assert isinstance(fact, TelemetrySealed), "it has the name"
+            known.add(fact.segment)
+            if part and fact.batch not in here:  # a folder keeps all readings of a batch, or none
+                elsewhere += 1
+                continue
             readings += _checked(entry, fact, store)
             segments += 1
-            known.add(fact.segment)
-    return TelemetryChecked(segments=segments, readings=readings, unsealed=_unprotected(store, known))
+    unsealed = _unprotected(store, known)
+    return TelemetryChecked(segments=segments, readings=readings, unsealed=unsealed, elsewhere=elsewhere)
 
 
 def _checked(entry: Entry, fact: TelemetrySealed, store: TelemetryStore | None) -> int:
@@ -176,8 +186,8 @@ def _checked(entry: Entry, fact: TelemetrySealed, store: TelemetryStore | None) 
     about = f"segment {fact.segment} of batch {fact.batch}, sealed by entry {entry.sequence},"
     if store is None:
         raise FindingError(
-            f"{about} is missing with all telemetry; restore {TELEMETRY} from a copy, or, when several "
-            "folders share the record, check the one whose line ran the batch"
+            f"{about} is missing with all telemetry; restore {TELEMETRY} from a copy, or, when other folders "
+            "that share the record keep it, say `telemetry: part` in cytoloop.yaml"
         )
     try:
         data = store.segment(fact.segment)

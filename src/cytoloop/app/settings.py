@@ -7,6 +7,7 @@ database's password comes from the environment or a password file, a client's se
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -60,6 +61,8 @@ class Settings:
     """The record's name on its checkpoints (C2SP tlog-checkpoint); None: made from its first key."""
     zone: str = ZONE
     """IANA name of the site's time zone."""
+    telemetry: Literal["whole", "part"] = "whole"
+    """whole: the readings of every batch are in this folder. part: other folders that share the record keep some."""
     passkeys: Passkeys | None = None
     openid: OpenId | None = None
 

@@ -58,6 +58,7 @@ def verify(
                     "segments": telemetry.segments,
                     "readings": telemetry.readings,
                     "unsealed": telemetry.unsealed,
+                    "elsewhere": telemetry.elsewhere,
                 },
                 "verified": True,
             }
@@ -102,6 +103,10 @@ def _say(checked: Checked) -> None:
 def _say_telemetry(checked: TelemetryChecked) -> None:
     if checked.segments:
         out.print(f"{checked.readings:,} readings in {checked.segments} segments fit", highlight=False)
+    if checked.elsewhere:
+        out.print(
+            f"{checked.elsewhere:,} segments are in other folders of this record: not checked here", highlight=False
+        )
     if checked.unsealed:
         out.print(f"{checked.unsealed:,} readings are not sealed yet: nothing protects them", highlight=False)
 

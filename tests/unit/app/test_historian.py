@@ -21,7 +21,7 @@ from cytoloop.app.packs import read_pack
 from cytoloop.app.records import readable_record
 from cytoloop.core.batch import apply, fold
 from cytoloop.core.entry import Recorded
-from cytoloop.core.errors import StoreError
+from cytoloop.core.errors import FindingError, StoreError
 from cytoloop.core.facts.production import ReadingsRecorded
 from cytoloop.core.facts.record import TelemetrySealed
 from cytoloop.core.telemetry import Readings, Tag, TelemetryStore, Written, microseconds, quality, readings
@@ -128,6 +128,21 @@ def test_what_is_in_the_record_is_not_entered_again() -> None:
     plot.go(30.0)
     plot.go(20.0)
     assert [fact.segment for fact in plot.facts] == [f"{BATCH}/{number}" for number in (1, 2, 3)]
+
+
+def test_readings_of_batches_that_other_folders_keep_are_counted_only_where_that_is_said() -> None:
+    plot = Plot(MemoryTelemetry(FORM))
+    plot.go(30.0)
+    rows = list(plot.book.ledger._store.rows())
+    for elsewhere in (None, MemoryTelemetry(FORM)):
+        checked = verify_telemetry(rows, elsewhere, part=True)
+        assert (checked.segments, checked.readings, checked.elsewhere) == (0, 0, 2)
+        with pytest.raises(FindingError, match=rf"segment {BATCH}/1 .* is missing"):
+            verify_telemetry(rows, elsewhere)
+    begun = MemoryTelemetry(FORM)
+    begun.write([readings(BATCH, [(PH, 5, 5, 7.0, 0)])])
+    with pytest.raises(FindingError, match=rf"segment {BATCH}/1 .* is missing"):
+        verify_telemetry(rows, begun, part=True)
 
 
 class FullDisk(MemoryTelemetry):
