@@ -100,6 +100,23 @@ def test_two_folders_share_one_record(cytoloop: Cytoloop, postgres: PostgresServ
         assert store.streams("subject/")
 
 
+def test_a_folder_that_shares_a_record_says_where_the_readings_are(
+    cytoloop: Cytoloop, served: Path, tmp_path: Path
+) -> None:
+    """The readings are in the folder whose line took them; without a word about it, missing ones are a finding."""
+    office = tmp_path / "office"
+    office.mkdir()
+    settings = (served / "cytoloop.yaml").read_text(encoding="utf-8")
+    (office / "cytoloop.yaml").write_text(settings, encoding="utf-8")
+    assert "is missing with all telemetry" in cytoloop("verify", office).stderr
+    said = settings.replace("telemetry: whole", "telemetry: part")
+    (office / "cytoloop.yaml").write_text(said, encoding="utf-8")
+    done = cytoloop("verify", office)
+    assert done.returncode == 0, done.stderr
+    assert "segments are in other folders of this record: not checked here" in done.stdout
+    assert cytoloop("backup", "--data", office, "--to", tmp_path / "office.backup").returncode == 0
+
+
 def test_a_password_in_the_address_is_refused_before_a_schema_is_made(
     cytoloop: Cytoloop, postgres: PostgresServer, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from cytoloop.adapters import sqlite
 from cytoloop.adapters.archive import write_archive
 from cytoloop.app.historian import verify_telemetry_of
 from cytoloop.app.records import RECORD, TELEMETRY, acting_record, readable_store
-from cytoloop.app.settings import read_settings
+from cytoloop.app.settings import Settings, read_settings
 from cytoloop.app.verifying import verify_record
 from cytoloop.core.entry import Draft, Fact
 from cytoloop.core.errors import FindingError, StoreError, UserError
@@ -72,7 +72,7 @@ def back_up(
         if (folder / TELEMETRY).exists():  # after the record: a segment is kept before its entry
             sqlite.copy_file(folder / TELEMETRY, room / TELEMETRY)
             files[TELEMETRY] = room / TELEMETRY
-        _prove_telemetry(room)
+        _prove_telemetry(room, read_settings(folder))
         about: dict[str, JSON] = {
             "made_at": clock.now().isoformat(), "version": __version__, "size": head.size, "root": head.root.hex(),
             "store": "sqlite" if read_settings(folder).store is None else "postgresql",
@@ -145,10 +145,10 @@ def _proven(room: Path, tick: Tick) -> TreeHead:
         raise FindingError(f"the record was not backed up, because it does not verify: {error}") from error
 
 
-def _prove_telemetry(room: Path) -> None:
+def _prove_telemetry(room: Path, settings: Settings) -> None:
     """FindingError when a sealed reading is not as the record in `room` says: nobody could restore that."""
     try:
-        verify_telemetry_of(room)
+        verify_telemetry_of(room, settings)
     except (FindingError, UserError) as error:
         raise FindingError(f"the folder was not backed up, because its readings do not verify: {error}") from error
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cytoloop.adapters.telemetry import open_telemetry
 from cytoloop.app.records import TELEMETRY, readable_store
-from cytoloop.app.settings import read_settings
+from cytoloop.app.settings import Settings, read_settings
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft, Entry
 from cytoloop.core.errors import FindingError, UserError
@@ -149,9 +149,12 @@ class TelemetryChecked:
     """Segments that other folders of the same record keep: not checked here."""
 
 
-def verify_telemetry_of(folder: Path) -> TelemetryChecked:
-    """Check the telemetry of a data folder whose record was verified; see `verify_telemetry`."""
-    part = read_settings(folder).telemetry == "part"
+def verify_telemetry_of(folder: Path, settings: Settings | None = None) -> TelemetryChecked:
+    """Check the telemetry of a data folder whose record was verified; see `verify_telemetry`.
+
+    `settings`: those that hold for it, when they are not in it.
+    """
+    part = (settings or read_settings(folder)).telemetry == "part"
     with readable_store(folder) as store, readable_telemetry(folder) as telemetry:
         return verify_telemetry(store.rows(), telemetry, part=part)
 
