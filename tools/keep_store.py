@@ -1,7 +1,8 @@
 """Keep a record that this release writes, for the tests of every later one: tests/data/stores/<release>/.
 
-Run once when a release is made: `python tools/keep_store.py`. The record is a demonstration of one patient; entries of
-kinds that it does not happen to have are read by the tests from where they do occur.
+Run once when a release is made: `python tools/keep_store.py`. The record is a demonstration of one patient under one
+checkpoint, with its telemetry; entries of kinds that it does not happen to have are read by the tests from where they
+do occur.
 """
 
 import gzip
@@ -10,11 +11,21 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
 from cytoloop import __version__
 
 STORES = Path(__file__).parents[1] / "tests" / "data" / "stores"
+
+
+def keep(path: Path, folder: Path) -> int:
+    """Pack the database into `folder`, without anything beside it; the number of its format."""
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        (number,) = database.execute("PRAGMA user_version").fetchone()
+    (folder / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes(), 9, mtime=0))
+    return int(number)
 
 
 def main() -> None:
@@ -26,13 +37,12 @@ def main() -> None:
         data = Path(made) / "data"
         cytoloop = [sys.executable, "-m", "cytoloop.cli.main"]
         subprocess.run([*cytoloop, "demo", "--patients", "1", "--no-serve", "--data", str(data)], check=True)
+        note = [*cytoloop, "checkpoint", "publish", "--data", str(data), "--to", str(Path(made) / "note.txt")]
+        subprocess.run(note, check=True)
         said = subprocess.run([*cytoloop, "verify", str(data), "--json"], check=True, capture_output=True).stdout
-        with sqlite3.connect(data / "record.db") as record:
-            record.execute("PRAGMA journal_mode = DELETE")
-            (format_number,) = record.execute("PRAGMA user_version").fetchone()
-        record.close()
         folder.mkdir(parents=True)
-        (folder / "record.db.gz").write_bytes(gzip.compress((data / "record.db").read_bytes(), 9, mtime=0))
+        format_number = keep(data / "record.db", folder)
+        keep(data / "telemetry.db", folder)
     verified = json.loads(said)
     expected = {"entries": verified["entries"], "format": format_number, "tree_head": verified["tree_head"]}
     (folder / "expected.json").write_text(json.dumps(expected) + "\n", encoding="utf-8")
