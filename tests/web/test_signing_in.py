@@ -11,7 +11,7 @@ import pytest
 from tests.staff import entry_of, secret_of
 from tests.web.staffed import Browser, House, enrol, hidden, house, options, passkey_of
 
-from cytoloop.core.facts.people import SignedIn, SignedOut
+from cytoloop.core.facts.people import ActRefused, SignedIn, SignedOut
 from cytoloop.core.facts.quality import DispositionSigned, RecordReviewed
 
 REVIEW = "/sign/review-record?batch=B-1&remarks=read+whole"
@@ -133,6 +133,9 @@ def test_a_qualified_person_decides_on_a_reviewed_batch(here: House) -> None:
     assert "Conditionally released" in page.get("/sign/dispose?batch=B-1").text
     at = "/sign/dispose?batch=B-1&disposition=released&reason=in+specification"
     assert "nobody has reviewed the record" in page.get(at).text
+    refusal = list(here.ledger.stream("access/refusals"))[-1].fact
+    assert isinstance(refusal, ActRefused)
+    assert (refusal.act, refusal.subject, refusal.user) == ("dispose", "batch/B-1", "qp.lan")
     reviewer = here.signed_in("qa.li")
     assert reviewer.post("/sign/review-record", {**sheet(reviewer), **here.proof("qa.li")}).status == 303
     answer = page.post("/sign/dispose", {**sheet(page, at), **here.proof("qp.lan")})

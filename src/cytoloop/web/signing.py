@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from cytoloop.adapters.credentials import assertion_options
+from cytoloop.app.acts import refusing
 from cytoloop.app.directory import Person
 from cytoloop.app.people import People, Signer
 from cytoloop.core.errors import ConflictError, RefusedError, UserError
@@ -92,20 +93,24 @@ class Signing:
         self, request: Request, act: str, kind: Kind, asked: Asked, *, problem: Words | None = None, status: int = 200
     ) -> Response:
         try:
-            sheet, person, options = await run_in_threadpool(self._made, request, kind, asked)
+            sheet, person, options = await run_in_threadpool(self._made, request, act, kind, asked)
         except (RefusedError, UserError) as why:
             return self._questions(request, act, kind, asked, problem or why.words)
         values = {"act": act, "kind": kind, "asked": asked, "sheet": sheet, "person": person, "options": options}
         return self.render.page(request, "sheet.html", status, problem=problem, **values)
 
-    def _made(self, request: Request, kind: Kind, asked: Asked) -> tuple[Sheet, Person, dict[str, JSON] | None]:
+    def _made(
+        self, request: Request, act: str, kind: Kind, asked: Asked
+    ) -> tuple[Sheet, Person, dict[str, JSON] | None]:
+        """The sheet, and who looks at it. What is refused before anybody could sign is an entry too."""
         session = session_of(request)
 
         def work(people: People) -> tuple[Sheet, Person, dict[str, JSON] | None]:
-            sheet = kind.build(people, self.office.folder, asked)
             person = people.person(session.user) if session else None
             if person is None:
                 raise RefusedError(STRANGER)
+            with refusing(people.registrar, act, _subject(asked), user=person.user, roles=person.roles):
+                sheet = kind.build(people, self.office.folder, asked)
             site, known = people.credentials.site, people.credentials.account(person.user).passkeys
             if site is None or not known:
                 return sheet, person, None
@@ -120,6 +125,12 @@ def _kind(request: Request) -> tuple[str, Kind]:
     if found is None:
         raise HTTPException(404, f"nothing is signed under {act}")
     return act, found
+
+
+def _subject(asked: Asked) -> str:
+    """What the act is on, as the record names it."""
+    streams = {"batch": "batch/", "subject": "identity/", "user": "person/"}
+    return next((stream + asked[name] for name, stream in streams.items() if asked.get(name)), "record")
 
 
 def _source(request: Request) -> str:
