@@ -17,7 +17,7 @@ def _words(en: str, zh: str) -> Words:
 
 DEVIATIONS: Names = {
     "out-of-specification": _words("out of specification", "超出质量标准"),
-    "excursion": _words("excursion", "偏离报警限"),
+    "excursion": _words("excursion", "超限"),
     "step-failed": _words("step failed", "步骤失败"),
     "identity-mismatch": _words("identity mismatch", "身份不符"),
 }
@@ -72,7 +72,7 @@ _UNITS: Names = {
 }
 _ACTS: Mapping[str, str] = {
     r"collection for order (.+)": r"订单 \1 的采集",
-    r"administration for order (.+)": r"订单 \1 的回输",
+    r"administration for order (.+)": r"订单 \1 的给药",
     r"end of the study": "研究结束",
 }
 

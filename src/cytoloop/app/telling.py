@@ -60,7 +60,7 @@ def _clinic(fact: Fact) -> tuple[str, str] | None:
         case clinic.ProductAdministered() as f:
             return (
                 f"batch {f.batch} administered: {f.viable_car_cells:.0f}e6 viable CAR+ cells",
-                f"回输批次 {f.batch}：CAR+ 活细胞 {f.viable_car_cells:.0f}×10⁶",
+                f"给药批次 {f.batch}：CAR+ 活细胞 {f.viable_car_cells:.0f}×10⁶",
             )
         case clinic.OutcomeRecorded() as f:
             return (
@@ -93,7 +93,7 @@ def _production(fact: Fact) -> tuple[str, str] | None:
         case production.StepFailed() as f:
             return f"{f.step} failed: {f.reason}", f"{f.step} 失败：{f.reason}"
         case production.StepInDoubt() as f:
-            return f"{f.step} is in doubt: started, outcome unknown", f"{f.step} 存疑：已开始，结果未知"
+            return f"{f.step} is in doubt: started, outcome unknown", f"{f.step} 待定：已开始，结果未知"
         case production.StepResolved() as f:
             return f"{f.step} settled: {f.resolution} ({f.reason})", f"{f.step} 已澄清：{f.resolution}（{f.reason}）"
         case production.ReadingsRecorded() as f:
@@ -228,6 +228,6 @@ _DISPOSITIONS = {
     "released": "放行",
     "conditionally-released": "有条件放行",
     "rejected": "拒绝放行",
-    "supplied-out-of-specification": "超标供应",
+    "supplied-out-of-specification": "超出质量标准供应",
 }
 _STAGES = {"incoming": "来料", "in_process": "过程", "release": "放行"}

@@ -35,7 +35,7 @@ DISPOSITIONS: Mapping[str, tuple[str, str]] = {
     "released": ("released", "放行"),
     "conditionally-released": ("conditionally released", "有条件放行"),
     "rejected": ("rejected", "拒绝放行"),
-    "supplied-out-of-specification": ("supplied out of specification", "超标供应"),
+    "supplied-out-of-specification": ("supplied out of specification", "超出质量标准供应"),
 }
 
 
