@@ -67,15 +67,20 @@ def test_the_power_goes_while_batches_run_and_every_seal_in_the_record_has_its_s
 
 
 def test_kill_9_while_readings_are_written_and_sealed(tmp_path: Path, long: bool) -> None:
-    dice, first, said = random.Random(1), 0, list[str]()
-    for _ in range(200 if long else 8):
-        command = [sys.executable, "-m", "tests.fault.telemetered", str(tmp_path / "data"), str(first)]
+    for round_ in range(25 if long else 1):
+        _killed_eight_times(tmp_path / str(round_), random.Random(round_))
+
+
+def _killed_eight_times(folder: Path, dice: random.Random) -> None:
+    first, said = 0, list[str]()
+    for _ in range(8):
+        command = [sys.executable, "-m", "tests.fault.telemetered", str(folder), str(first)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
             assert writer.stdout is not None
             assert json.loads(writer.stdout.readline()) == {"begun": True}
             Timer(dice.uniform(0.0, 0.3), writer.kill).start()
             said += [line for line in writer.stdout if line.endswith("\n")]
         assert writer.returncode == -signal.SIGKILL
-        first = telemetered.judge(tmp_path / "data", said)
+        first = telemetered.judge(folder, said)
         said.append(json.dumps({"written": first - 1}))
     assert first > 50
