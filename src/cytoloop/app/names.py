@@ -40,10 +40,21 @@ GATE_ANSWERS: Names = {
     "open-a-change": _words("open a change", "发起变更"),
     "trend": _words("trend", "趋势观察"),
 }
+DISPOSITIONS: Names = {
+    "released": _words("released", "放行"),
+    "conditionally-released": _words("conditionally released", "有条件放行"),
+    "rejected": _words("rejected", "拒绝放行"),
+    "supplied-out-of-specification": _words("supplied out of specification", "超出质量标准供应"),
+}
+METHODS: Names = {
+    "password+code": _words("password and code", "密码和动态码"),
+    "passkey": _words("passkey", "通行密钥"),
+    "openid": _words("the house's account", "单位账户"),
+}
 COMPONENTS: Names = {
     "user-id": _words("user id", "用户名"),
     "password": _words("password", "密码"),
-    "one-time-code": _words("one-time code", "验证码"),
+    "one-time-code": _words("one-time code", "动态码"),
     "passkey": _words("passkey", "通行密钥"),
 }
 VALUES: Mapping[str, tuple[Words, str]] = {

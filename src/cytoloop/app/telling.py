@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from cytoloop.app.names import DECISIONS, DEVIATIONS, GATE_ANSWERS, VERDICTS, act, named
+from cytoloop.app.names import DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act, named
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
@@ -143,7 +143,7 @@ def _quality(fact: Fact) -> tuple[str, str] | None:
             by = f.signature.printed_name
             return (
                 f"{f.disposition}, signed by {by}: {f.reason}",
-                f"{_DISPOSITIONS[f.disposition]}，签署人 {by}：{f.reason}",
+                f"{named(DISPOSITIONS, f.disposition).zh}，签署人 {by}：{f.reason}",
             )
         case quality.RecordReviewed() as f:
             by, remarks = f.signature.printed_name, f.remarks or "–"
@@ -224,10 +224,4 @@ _REVIEWS = {"academic": "学术", "ethics": "伦理"}
 _RESULTS = {"pass": "通过", "fail": "不通过"}
 _SIGNERS = {"subject": "受试者", "guardian": "监护人"}
 _RESPONSES = {"complete": "完全", "partial": "部分", "none": "无"}
-_DISPOSITIONS = {
-    "released": "放行",
-    "conditionally-released": "有条件放行",
-    "rejected": "拒绝放行",
-    "supplied-out-of-specification": "超出质量标准供应",
-}
 _STAGES = {"incoming": "来料", "in_process": "过程", "release": "放行"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cytoloop.app.names import METHODS, named
 from cytoloop.app.permissions import RIGHTS, ROLE_WORDS, role_named
 from cytoloop.core.entry import Fact
 from cytoloop.core.errors import UserError
@@ -62,7 +63,10 @@ def _access(fact: Fact) -> tuple[str, str] | None:
             idle = ("after idling", "闲置超时") if f.reason == "idle" else ("", "")
             return f"{f.user} signed out {idle[0]}".rstrip(), f"{f.user} 退出{idle[1]}"
         case people.MisuseAlerted() as f:
-            return f"possible misuse, {f.user or 'several accounts'}: {f.what}", f"疑似冒用 {f.user}：{f.what}"
+            return (
+                f"possible misuse, {f.user or 'several accounts'}: {f.what}",
+                f"疑似冒用 {f.user or '多个账户'}：{f.what}",
+            )
         case people.ActRefused() as f:
             who = f"{f.user} ({_roles(f.roles, 'en')})" if f.roles else f.user or "somebody"
             return (
@@ -73,13 +77,12 @@ def _access(fact: Fact) -> tuple[str, str] | None:
             return None
 
 
-METHODS = {"password+code": "密码和动态码", "passkey": "通行密钥", "openid": "单位账户"}
 OTHER_ACTS = {"sign": "签名", "sign-in": "登录", "set-credential": "设置凭证", "found": "创建人员"}
 """Acts that everybody may ask for, so that the permission table does not name them."""
 
 
 def _method(method: str) -> str:
-    return METHODS.get(method, method)
+    return named(METHODS, method).zh
 
 
 def _act(act: str) -> str:

@@ -7,6 +7,7 @@ from typing import cast
 
 import yaml
 
+from cytoloop.app.names import DECISIONS, DEVIATIONS, GATE_ANSWERS, METHODS, VERDICTS, Names
 from cytoloop.app.permissions import ROLE_WORDS
 from cytoloop.core.words import Language, Words
 
@@ -24,6 +25,14 @@ GROUPS: Mapping[str, str] = {
     "unit": "unit",
 }
 """Field of what is signed -> the group whose words its values have."""
+
+
+HEADED: Mapping[str, Names] = {
+    "deviation": DEVIATIONS, "decision": DECISIONS, "gate": GATE_ANSWERS, "finding": VERDICTS,
+}  # fmt: skip
+"""Names that pages begin a line with."""
+PLAIN: Mapping[str, Names] = {"role": dict[str, Words](ROLE_WORDS.items()), "method": METHODS}
+"""Names that stand inside a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +63,12 @@ class Lexicon:
 
 
 def load(folder: Path = FOLDER) -> Lexicon:
-    """The lexicon of the files in `folder`, with the roles of the permission table.
+    """The lexicon of the files in `folder`, with the names that reports and histories say as well.
 
     ValueError when a key stands twice or lacks a language.
     """
-    words = {f"role.{role}": said for role, said in ROLE_WORDS.items()}
+    words = {f"{group}.{name}": said for group, names in PLAIN.items() for name, said in names.items()}
+    words |= {f"{group}.{name}": _headed(said) for group, names in HEADED.items() for name, said in names.items()}
     for path in sorted(folder.glob("*.yaml")):
         for key, pair in cast(dict[str, dict[str, str]], yaml.safe_load(path.read_text(encoding="utf-8"))).items():
             if key in words:
@@ -67,3 +77,7 @@ def load(folder: Path = FOLDER) -> Lexicon:
                 raise ValueError(f"{path.name}: {key!r} needs a text in en and in zh, and nothing else")
             words[key] = Words(en=pair["en"], zh=pair["zh"])
     return Lexicon(words)
+
+
+def _headed(said: Words) -> Words:
+    return Words(en=said.en[:1].upper() + said.en[1:], zh=said.zh)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from cytoloop.app.names import COMPONENTS, DECISIONS, DEVIATIONS, GATE_ANSWERS, VERDICTS, act
+from cytoloop.app.names import COMPONENTS, DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act
 from cytoloop.app.report.words import Says, cell, number, row, table
 from cytoloop.app.telling import tell
 from cytoloop.app.views_batch import BatchView, DeviationLine, GateLine
@@ -24,18 +24,12 @@ STAGES: Mapping[str, tuple[str, str]] = {
 }
 MEANINGS: Mapping[str, tuple[str, str]] = {
     "performed": ("performed", "执行"),
-    "verified": ("verified", "核对"),
+    "verified": ("verified", "复核"),
     "reviewed": ("reviewed", "审核"),
     "approved": ("approved", "批准"),
     "released": ("released", "放行"),
     "rejected": ("rejected", "拒绝"),
     "answered": ("answered", "答复"),
-}
-DISPOSITIONS: Mapping[str, tuple[str, str]] = {
-    "released": ("released", "放行"),
-    "conditionally-released": ("conditionally released", "有条件放行"),
-    "rejected": ("rejected", "拒绝放行"),
-    "supplied-out-of-specification": ("supplied out of specification", "超出质量标准供应"),
 }
 
 
@@ -114,7 +108,7 @@ def disposition(says: Says, stream: tuple[Recorded, ...]) -> Section:
     for each in stream:
         match each.fact:
             case DispositionSigned() as fact:
-                what = says(*DISPOSITIONS[fact.disposition])
+                what = says.named(DISPOSITIONS, fact.disposition)
                 blocks.append(_signed(says, what, fact.reason, fact.signature))
             case RecordReviewed() as fact:
                 what = says(f"{fact.position} entries reviewed", f"已审核 {fact.position} 条目")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cytoloop.app.names import DISPOSITIONS
 from cytoloop.app.report import production, quality, trail
 from cytoloop.app.report.trail import Standing
 from cytoloop.app.report.words import Says, cell, pairs
@@ -56,7 +57,7 @@ def batch_report(
 
 def _overview(says: Says, view: BatchView, batch: Batch) -> Section:
     state = BATCH_STATES.get(view.state, (view.state, view.state))
-    decided = quality.DISPOSITIONS[view.disposition] if view.disposition else ("none yet", "尚无")
+    decided = says.named(DISPOSITIONS, view.disposition) if view.disposition else says("none yet", "尚无")
     classes = {each.equipment_class: each.words for each in batch.master.plant.classes}
     equipment = "; ".join(f"{says.named(classes, each)}: {unit}" for each, unit in view.equipment.items())
     as_written = says(
@@ -81,7 +82,7 @@ def _overview(says: Says, view: BatchView, batch: Batch) -> Section:
         (says("Created", "建立"), says.time(view.created_at)),
         (says("Production ended", "生产结束"), says.time(view.ended_at)),
         (says("State", "状态"), says(*state)),
-        (says("Disposition", "处置"), says(*decided)),
+        (says("Disposition", "处置"), decided),
         (says("Entries of the batch", "批次条目数"), str(view.entries)),
         (says("Times are shown in", "时间所用时区"), says.zone),
     )
