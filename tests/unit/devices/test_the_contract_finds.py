@@ -1,7 +1,7 @@
 """The conformance suite finds what it is there for: each driver here breaks one promise, and a named test fails."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -22,6 +22,9 @@ class Honest:
 
     bench: Bench
     inner: Driver
+    sent: int = 0
+    kept: dict[str, Outcome] = field(default_factory=dict)
+    unsent: list[Command] = field(default_factory=list)
 
     async def perform(self, command: Command) -> Outcome:
         return await self.inner.perform(command)
@@ -37,8 +40,8 @@ class NewKeyEachTime(Honest):
     """Sends every command under a key of its own making."""
 
     async def perform(self, command: Command) -> Outcome:
-        self.count = getattr(self, "count", 0) + 1
-        outcome = await self.inner.perform(replace(command, key=f"{command.key}/{self.count}"))
+        self.sent += 1
+        outcome = await self.inner.perform(replace(command, key=f"{command.key}/{self.sent}"))
         return replace(outcome, key=command.key)
 
 
@@ -62,11 +65,11 @@ class RemembersByItself(Honest):
     """Keeps outcomes in the door and not with the device."""
 
     async def recall(self, key: str) -> Outcome | None:
-        return self.__dict__.setdefault("kept", {}).get(key)
+        return self.kept.get(key)
 
     async def perform(self, command: Command) -> Outcome:
         outcome = await self.inner.perform(command)
-        self.__dict__.setdefault("kept", {})[command.key] = outcome
+        self.kept[command.key] = outcome
         return outcome
 
 
@@ -77,13 +80,13 @@ class SendsAgainLater(Honest):
         try:
             return await self.inner.perform(command)
         except UnreachableError:
-            self.__dict__["kept"] = replace(command, key=f"{command.key}/again")
+            self.unsent.append(replace(command, key=f"{command.key}/again"))
             raise
 
     async def recall(self, key: str) -> Outcome | None:
         known = await self.inner.recall(key)
-        if "kept" in self.__dict__ and known is None:
-            return replace(await self.inner.perform(self.__dict__.pop("kept")), key=key)
+        if self.unsent and known is None:
+            return replace(await self.inner.perform(self.unsent.pop()), key=key)
         return known
 
 
@@ -167,8 +170,8 @@ class SaysNo(Honest):
 class MixesKeys(Honest):
     async def perform(self, command: Command) -> Outcome:
         outcome = await self.inner.perform(command)
-        self.last = getattr(self, "last", outcome.key)
-        return replace(outcome, key=self.last)
+        self.kept.setdefault("first", outcome)
+        return replace(outcome, key=self.kept["first"].key)
 
 
 class ActsForSomebody(Honest):

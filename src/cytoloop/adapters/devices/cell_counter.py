@@ -4,7 +4,7 @@ Image cytometry with two dyes in single-use cassettes. Volumes, times and the er
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from random import Random
 
@@ -120,3 +120,8 @@ MODEL = Model(
     breaks_by="lamp-off",
     examples={"check_with_beads": {"bead_density": 1.0}},
 )
+
+
+def counting(specimens: Specimens) -> Model:
+    """The model of one that finds what `specimens` says is in the tube."""
+    return replace(MODEL, body=lambda dice: Counter(dice=dice, specimens=specimens))

@@ -5,7 +5,7 @@ reads low. Noise, drift and times are assumed.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import exp
 from random import Random
 
@@ -108,3 +108,8 @@ MODEL = Model(
     breaks_by="tube-blocked",
     examples={"calibrate": {}},
 )
+
+
+def analysing(specimens: Specimens) -> Model:
+    """The model of one that finds what `specimens` says is in the tube."""
+    return replace(MODEL, body=lambda dice: Analyser(dice=dice, specimens=specimens))
