@@ -153,7 +153,7 @@ class Simulator:
             case "sample":
                 attributes_of(self.kind, command)
                 self._start(Run(command=command, name="sample"))
-            case "scan" | "ask" | "decide" | "sign":
+            case _:
                 raise CannotError(f"{self.unit} cannot {command.verb}; ask a person")
 
     def _set(self, command: Command, values: Mapping[str, float]) -> None:
