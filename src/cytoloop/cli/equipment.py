@@ -1,4 +1,4 @@
-"""`cytoloop equipment`: the register of units and qualifications, each act signed, and the types of devices there are."""
+"""`cytoloop equipment`: the register of units and qualifications, each act signed, and the types of devices."""
 
 from pathlib import Path
 
