@@ -74,20 +74,32 @@ class RemembersByItself(Honest):
 
 
 class SendsAgainLater(Honest):
-    """Keeps what it could not send and sends it under another key once the line is back: a blind repeat."""
+    """Keeps what it could not send, says that it never arrived, and sends it once the line is back."""
 
     async def perform(self, command: Command) -> Outcome:
+        while self.unsent:
+            await self.inner.perform(self.unsent.pop())
         try:
             return await self.inner.perform(command)
         except UnreachableError:
-            self.unsent.append(replace(command, key=f"{command.key}/again"))
+            self.unsent.append(command)
             raise
 
     async def recall(self, key: str) -> Outcome | None:
         known = await self.inner.recall(key)
-        if self.unsent and known is None:
-            return replace(await self.inner.perform(self.unsent.pop()), key=key)
-        return known
+        return None if any(each.key == key for each in self.unsent) else known
+
+
+class NewKeyAfterACut(Honest):
+    """Believes that what it sent before the cut never arrived, and sends it under a new key: a blind repeat."""
+
+    async def perform(self, command: Command) -> Outcome:
+        sent = replace(command, key=f"{command.key}/again") if command in self.unsent else command
+        try:
+            return replace(await self.inner.perform(sent), key=command.key)
+        except UnreachableError:
+            self.unsent.append(command)
+            raise
 
 
 class ClipsSetPoints(Honest):
@@ -195,7 +207,8 @@ BROKEN: Mapping[type[Honest], str] = {
     ForgetsRefusals: "test_a_refusal_is_remembered",
     SaysNeverArrived: "test_nothing_is_recalled_as_none_while_cut",
     RemembersByItself: "test_what_was_done_is_recalled",
-    SendsAgainLater: "test_a_command_sent_while_cut_never_acts_twice",
+    SendsAgainLater: "test_a_line_cut_while_sending_leaves_no_doubt",
+    NewKeyAfterACut: "test_a_command_sent_while_cut_never_acts_twice",
     ClipsSetPoints: "test_a_set_point_out_of_range_is_refused_whole",
     StampsReadingsItself: "test_a_reading_says_what_where_when_and_how_good",
     NoHistory: "test_readings_from_while_it_was_cut_come_afterwards",
