@@ -60,7 +60,7 @@ MODEL = Model(
     idle={"temperature": 37.0, "speed": 150.0},
     mishaps=("belt-torn",),
     breaks_by="belt-torn",
-    examples={"shake": {"hours": 0.5}},
+    examples={"shake": {"hours": 1.0}},
 )
 
 
@@ -71,7 +71,7 @@ class Controller:
     device: Simulator
     port: int = 0
     _server: asyncio.Server | None = None
-    _talking: set["asyncio.Task[None]"] = field(default_factory=set)
+    _talking: "dict[asyncio.Task[None], asyncio.StreamWriter]" = field(default_factory=dict)
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
@@ -79,16 +79,22 @@ class Controller:
 
     async def stop(self) -> None:
         """No longer answer anybody, nor finish an answer."""
-        if self._server is not None:
-            self._server.close()
-        for task in list(self._talking):
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        talking = dict(self._talking)
+        for task, writer in talking.items():
             task.cancel()
-        await asyncio.gather(*self._talking, return_exceptions=True)
+            writer.transport.abort()
+        await asyncio.gather(*talking, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._server is None:  # it came while the line was being cut
+            writer.transport.abort()
+            return
         task = asyncio.get_running_loop().create_task(self._talk(reader, writer))
-        self._talking.add(task)
-        task.add_done_callback(self._talking.discard)
+        self._talking[task] = writer
+        task.add_done_callback(self._talking.pop)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
