@@ -7,10 +7,13 @@ from tests.staff import Staff, again, founded, typed_batch
 
 from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.app import equipment_acts as acts
+from cytoloop.app.audit import asked as audit
 from cytoloop.app.equipment import UNVERIFIED, Fitness, fit, qualified, unit_named, units, unverified
 from cytoloop.app.equipment_acts import Asked, sign_entry, until_named
 from cytoloop.app.production import read_batch
 from cytoloop.app.telling import tell
+from cytoloop.app.views import Shelf
+from cytoloop.app.views_audit import audit_rows
 from cytoloop.core.device import DeviceType
 from cytoloop.core.entry import Draft, Recorded
 from cytoloop.core.equipment import Command
@@ -244,3 +247,19 @@ def test_every_fact_is_told_in_both_languages_and_the_register_lists_the_unit(st
     assert listed == unit
     assert reason is not None
     assert "calibration of bioreactor-01 ran out" in reason.en
+
+
+def test_the_audit_trail_says_what_changed_and_why(staff: Staff) -> None:
+    sign(staff, "qa.two", registering(staff))
+    sign(staff, "qa.two", registering(staff, "calibration"))
+    sign(staff, "op.zhou", acts.taking_out(staff.ledger, REACTOR, "leak"))
+    sign(staff, "qa.two", acts.returning(staff.ledger, REACTOR, "mended"))
+    rows = list(audit_rows(Shelf(staff.ledger), audit.Asked(stream=f"equipment/{REACTOR}", descending=False)))
+    changes = [[(each.what, each.old, each.new) for each in row.changes] for row in rows]
+    assert changes == [
+        [],
+        [("needs", "", "calibration")],
+        [(REACTOR, "in-service", "out-of-service")],
+        [(REACTOR, "out-of-service", "in-service")],
+    ]
+    assert [row.reason for row in rows] == ["", "", "leak", "mended"]
