@@ -265,6 +265,7 @@ Phase: TypeAlias = (
     | Sign
 )
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
     """Repeat steps every so many hours until a parameter's hours have passed: bounded by construction."""
