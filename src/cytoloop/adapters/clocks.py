@@ -100,6 +100,10 @@ class ScaledClock:
         while (left := when - self.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds() / self._factor)
 
+    def seconds_until(self, when: Instant) -> float:
+        """Seconds of the wall until `when`; negative once it has passed."""
+        return (when - self.now()).total_seconds() / self._factor
+
     async def together(self, *work: Coroutine[object, object, object]) -> None:
         """Do all of `work` at once; the first failure ends the rest and is raised."""
         actors = [asyncio.create_task(each) for each in work]
