@@ -25,8 +25,9 @@ from cytoloop.core.errors import ConflictError, CytoloopError, FindingError
 from cytoloop.core.facts.production import BatchAborted, BatchFinished
 from cytoloop.core.store import Row, Store
 from cytoloop.core.time import Instant
+from cytoloop.production.advance import Fit, advance, always_fit
 from cytoloop.production.journal import Journal
-from cytoloop.production.runner import Observer, Runner, advance
+from cytoloop.production.runner import Observer, Runner
 from cytoloop.production.settle import May
 from cytoloop.record.ledger import Ledger
 
@@ -87,7 +88,10 @@ class Work:
     tell: Tell
     observers: tuple[Observer, ...] = (inspect,)
     may: May = check
+    fit: Fit = always_fit
     patience: float | None = PATIENCE
+    look_every: float | None = None
+    """Hours from one look for what people entered into a batch that is waited with to the next."""
 
     async def turn(self, number: str) -> float | None:
         """Carry the batch for a while (`adapters.engine.Turn`). Whatever stands against it is told, not raised."""
@@ -111,16 +115,25 @@ class Work:
             return None
         self.tell(f"{number}: taken at entry {batch.position}")
         batch = await self._runner().carry(batch)
-        wake_at = None if batch.ended or stands_still(batch) else advance(batch, self.clock.now()).wake_at
+        wake_at = self._wake_at(batch)
         self.tell(f"{number}: {_left(batch, wake_at)}")
         if wake_at is None:
             self.batches.rest(batch)
-        return None if wake_at is None else max(0.0, self.clock.seconds_until(wake_at))
+            return None
+        return max(0.0, self.clock.seconds_until(wake_at))
+
+    def _wake_at(self, batch: Batch) -> Instant | None:
+        """When the batch wants to be carried on; None: not before somebody enters something."""
+        now = self.clock.now()
+        if batch.ended or stands_still(batch):
+            return None
+        todo = advance(batch, now, self.fit)
+        return now if todo.drafts or todo.commands else todo.wake_at  # its time may have come meanwhile
 
     def _runner(self) -> Runner:
         return Runner(
             ledger=self.ledger, door=self.door, clock=self.clock, journal=self.journal, observers=self.observers,
-            may=self.may, patience=self.patience,
+            may=self.may, fit=self.fit, patience=self.patience, look_every=self.look_every,
         )  # fmt: skip
 
 

@@ -29,6 +29,10 @@ MOST = 200
 """Batches that a worker carries at once: nearly all of them wait, for equipment or for people."""
 
 
+LOOK = 10.0
+"""Seconds of the wall from one look for what people entered into a batch to the next."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """How a worker is to be run."""
@@ -73,6 +77,7 @@ async def carry_batches(
             batches=OpenBatches(looked_at),
             tell=tell,
             patience=asked.patience,
+            look_every=LOOK * asked.factor / 3600.0,
         )
         engine = Engine(address_of(asked.folder), tell=tell, pulse=asked.pulse)
         await engine.work(work.turn, work.batches.wanted, most=asked.most, stop=stop)
