@@ -21,7 +21,7 @@ from cytoloop.app.quality import inspect
 from cytoloop.app.settings import read_settings
 from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Door
-from cytoloop.core.errors import ConflictError, CytoloopError, FindingError
+from cytoloop.core.errors import ConflictError, CytoloopError, FindingError, StoreError
 from cytoloop.core.facts.production import BatchAborted, BatchFinished
 from cytoloop.core.store import Row, Store
 from cytoloop.core.time import Instant
@@ -33,8 +33,9 @@ from cytoloop.record.ledger import Ledger
 
 PATIENCE = 1.0
 """Hours that a worker waits with a batch before it gives it back until its time comes."""
-CARRIED_ELSEWHERE, REFUSED, DAMAGED = 1.0, 30.0, 600.0
-"""Seconds until a batch is read again that somebody else carried, that something stood against, that is damaged."""
+CARRIED_ELSEWHERE, UNREACHED, REFUSED, DAMAGED = 1.0, 2.0, 30.0, 600.0
+"""Seconds until a batch is read again: somebody else carried it, the store was lost, something stood against it, it is
+damaged."""
 
 Tell = Callable[[str], None]
 
@@ -104,7 +105,7 @@ class Work:
             self.tell(f"{number}: was carried by another worker too; read again")
             return CARRIED_ELSEWHERE
         except CytoloopError as error:
-            seconds = DAMAGED if isinstance(error, FindingError) else REFUSED
+            seconds = _seconds_after(error)
             self.tell(f"{number}: {error} (tried again in {seconds:g} s)")
             return seconds
 
@@ -135,6 +136,16 @@ class Work:
             ledger=self.ledger, door=self.door, clock=self.clock, journal=self.journal, observers=self.observers,
             may=self.may, fit=self.fit, patience=self.patience, look_every=self.look_every,
         )  # fmt: skip
+
+
+def _seconds_after(error: CytoloopError) -> float:
+    match error:
+        case FindingError():
+            return DAMAGED
+        case StoreError():
+            return UNREACHED
+        case _:
+            return REFUSED
 
 
 def stands_still(batch: Batch) -> bool:
