@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cytoloop import __version__
 from cytoloop.adapters.plant import clinic as simulated_clinic
 from cytoloop.app.bootstrap import Site
 from cytoloop.app.clinic import CLINIC, Clinic
@@ -141,6 +142,7 @@ class Line:
             journal=self.site.journal,
             observers=observers,
             may=check,
+            release=__version__,
         )
 
     async def _clear(self, batch: Batch) -> Batch:

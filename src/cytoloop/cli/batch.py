@@ -23,6 +23,9 @@ app.command("correct")(acts_on_batch.correct)
 app.command("review")(acts_on_batch.review)
 app.command("decide")(acts_on_batch.decide)
 app.command("dispose")(acts_on_batch.dispose)
+app.command("hold")(acts_on_batch.hold)
+app.command("resume")(acts_on_batch.resume)
+app.command("abort")(acts_on_batch.abort)
 app.command("export")(bundle.export_batch)
 
 
