@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from itertools import pairwise
 from time import monotonic
 
 import psycopg
@@ -114,7 +115,7 @@ async def test_two_workers_never_have_one_batch_at_once(address: EngineAddress) 
         await asyncio.sleep(0.3)
     for batch in ("B-1", "B-2", "B-3"):
         turns_of = sorted((begun, ended) for _, each, begun, ended in line.turns if each == batch)
-        assert all(ended <= begun for (_, ended), (begun, _) in zip(turns_of, turns_of[1:], strict=False))
+        assert all(ended <= begun for (_, ended), (begun, _) in pairwise(turns_of))
     assert {name for name, *_ in line.turns} == {"one", "two"}
 
 

@@ -44,6 +44,8 @@ class Asked:
     factor: float = 1.0
     """How many times as fast as the wall the plant's clock runs; 1 for a plant that is no simulation."""
     most: int = MOST
+    scripted: bool = False
+    """Whether the invented people of a demonstration answer."""
     patience: float = PATIENCE
     pulse: Pulse = field(default_factory=Pulse)
 
@@ -54,6 +56,11 @@ async def run_worker(asked: Asked, tell: Tell, stop: asyncio.Event) -> None:
     UserError when the record is in a file, has no engine beside it, or the folder is in use; UnreachableError when the
     plant does not answer.
     """
+    if not asked.scripted:
+        raise UserError(
+            "a worker has no door to people of flesh and blood in this version; for a demonstration, in which invented "
+            "people answer, add --scripted-people"
+        )
     address = address_of(asked.folder)
     async with _plant(asked) as (door, clock):
         tell(f"worker: plant {asked.plant}, record and engine in {address.shown}   (Ctrl-C hands over and stops)")

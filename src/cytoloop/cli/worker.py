@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 
+from cytoloop.adapters.engine import Pulse
 from cytoloop.app.settings import FILE, Settings, read_settings
 from cytoloop.app.working import PATIENCE
 from cytoloop.app.workplace import MOST, Asked, run_worker
@@ -14,6 +15,7 @@ from cytoloop.cli.output import out
 from cytoloop.cli.store import prepare
 from cytoloop.core.errors import UserError
 
+TAKE_OVER = Pulse().dead
 QUIET = ("asyncua", "procrastinate", "psycopg.pool", "asyncio")
 """What these have to say is said in one sentence of our own."""
 
@@ -28,13 +30,31 @@ def worker(
     patience: float = typer.Option(
         PATIENCE, min=0.0, metavar="HOURS", help="How long a batch may wait here before it is given back till its time."
     ),
+    take_over: float = typer.Option(
+        TAKE_OVER,
+        min=2.0,
+        metavar="SECONDS",
+        help="Without a sign of life for so long, a worker is given up by this one.",
+    ),
+    scripted_people: bool = typer.Option(
+        False, "--scripted-people", help="Invented people answer: for a demonstration."
+    ),
     factor: float = typer.Option(1.0, min=0.001, help="How many times as fast as the wall a simulated plant runs."),
 ) -> None:
     """Carry the batches of a shared record until Ctrl-C; as many workers as wanted, on as many machines."""
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     _folder(data, store)
-    asyncio.run(_until_stopped(Asked(folder=data, plant=plant, factor=factor, most=concurrency, patience=patience)))
+    asked = Asked(
+        folder=data,
+        plant=plant,
+        scripted=scripted_people,
+        factor=factor,
+        most=concurrency,
+        patience=patience,
+        pulse=Pulse.of(take_over),
+    )
+    asyncio.run(_until_stopped(asked))
 
 
 def _folder(data: Path, store: str | None) -> None:

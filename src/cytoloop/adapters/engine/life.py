@@ -49,6 +49,11 @@ class Pulse:
     sweep: float = 60.0
     """From one look for batches that the engine does not know to the next."""
 
+    @classmethod
+    def of(cls, dead: float) -> "Pulse":
+        """Signs of life so often that some may be lost before a worker counts as dead after `dead` seconds."""
+        return cls(beat=dead / 4, dead=dead)
+
 
 class _LaterError(Exception):
     """The batch wants to be woken in so many seconds."""
