@@ -116,7 +116,7 @@ class Line:
             await clock.until(after(clock.now(), 6.0))
         self.occupied |= set(equipment.values())
         self.site.coi_of[number] = collected.coi
-        recipe = in_force(registrar.ledger, self.name, self.site.pack.recipe.recipe)
+        recipe = in_force(registrar.ledger, self.name, self.site.pack.recipe.recipe, clock.now())
         return create_batch(
             registrar, number=number, order=order, collected=collected, recipe=recipe, equipment=equipment
         )
