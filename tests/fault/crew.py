@@ -1,8 +1,8 @@
 """Workers on one record in PostgreSQL, each in a process of its own, and what must hold once they are done.
 
 `python -m tests.fault.crew DIR PORT BEGAN` is one worker: the product's own, with the counting plant as its door. A
-second of the wall is an hour, so that a recipe of hours ends in seconds; all processes count from the same moment of the
-machine's boot clock, as machines of one site follow one time server.
+second of the wall is an hour, so that a recipe of hours ends in seconds; all processes count from the same moment of
+the machine's boot clock, as machines of one site follow one time server.
 """
 
 import asyncio

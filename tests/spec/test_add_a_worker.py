@@ -53,7 +53,7 @@ def workers_said(folder: Path) -> str:
 
 
 def here(shown: Shown, server: str, plant: str, database: str) -> str:
-    """The command of the page with this test's server and plant for the page's, the plant's speed, and less patience with the dead."""
+    """The command of the page with this test's server, plant and speed, and less patience with the dead."""
     command = shown.command.replace(
         "opc.tcp://plant.example.org:4840/cytoloop", f"{plant} --factor {SPEED:g} --take-over 3"
     )
