@@ -60,7 +60,7 @@ def site_clock(began: float) -> ScaledClock:
 
 @cache
 def short_master() -> MasterRecipe:
-    """The CAR-T pack's recipe up to a culture of four hours: scans, answers, samples, programs, set-points, a loop."""
+    """The CAR-T pack's recipe up to a culture of two hours: scans, answers, samples, programs, set-points, a loop."""
     master = read_pack("car_t_cd19").master
     receiving, selection, culture, *_ = master.recipe.procedure
     operations = (_shortened(culture.operations[0]),)
@@ -69,7 +69,7 @@ def short_master() -> MasterRecipe:
 
 
 def _shortened(operation: Operation) -> Operation:
-    duration = replace(operation.parameters["duration"], target=4.0, nor=(3.0, 5.0), par=(2.0, 6.0))
+    duration = replace(operation.parameters["duration"], target=2.0, nor=(1.0, 3.0), par=(0.5, 4.0))
     steps = tuple(replace(each, every=1.0) if isinstance(each, Loop) else each for each in operation.steps)
     return replace(operation, parameters={**operation.parameters, "duration": duration}, steps=steps)
 
@@ -145,6 +145,13 @@ class Crew:
             assert time.monotonic() < ends, f"not over: {sorted(numbers - self.finished())}\n{self.said()}"
             time.sleep(0.2)
 
+    def wait_until_at_work(self, workers: int, seconds: float = 60.0) -> None:
+        """Wait until so many workers have told the engine of themselves."""
+        ends = time.monotonic() + seconds
+        while self.tell_engine("SELECT id FROM procrastinate_workers") < workers:
+            assert time.monotonic() < ends, f"they do not begin\n{self.said()}"
+            time.sleep(0.05)
+
     def dismiss(self) -> None:
         """End every worker at once."""
         for worker in self.workers:
@@ -165,6 +172,7 @@ def crew_of(server: PostgresServer, folder: Path, port: int, workers: int) -> It
     try:
         for _ in range(workers):
             crew.hire()
+        crew.wait_until_at_work(workers)
         yield crew
     finally:
         crew.dismiss()
