@@ -45,7 +45,7 @@ def wake(address: EngineAddress, batch: str) -> None:
     """
     procrastinate = library()
     connector = procrastinate.SyncPsycopgConnector(
-        conninfo=address.url, kwargs=address.arguments, min_size=1, max_size=1, timeout=10.0
+        conninfo=address.url, kwargs=address.arguments, min_size=1, max_size=1, timeout=5.0
     )
     try:
         with procrastinate.App(connector=connector).open() as app:
