@@ -7,7 +7,8 @@ Two workers that carry one batch by mishap do no harm: the record takes one appe
 import asyncio
 
 from cytoloop.adapters.engine.address import EngineAddress, library
-from cytoloop.adapters.engine.life import Life, Pulse, Tell, Turn, Wanted, deferrer
+from cytoloop.adapters.engine.jobs import deferrer
+from cytoloop.adapters.engine.life import Life, Pulse, Tell, Turn, Wanted
 from cytoloop.core.errors import StoreError
 
 __all__ = ["Engine", "Pulse", "Turn", "Wanted", "wake"]

@@ -12,28 +12,21 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cytoloop.adapters.engine.address import EngineAddress, library
+from cytoloop.adapters.engine.jobs import CARRY, NOW, QUEUE, LaterError, again, app_at, deferrer, lock_of
 
 if TYPE_CHECKING:
     from procrastinate import App
     from procrastinate.jobs import Job
-    from procrastinate.retry import RetryDecision
 
 Turn = Callable[[str], Awaitable[float | None]]
 """Carries the batch of that number for a while. Seconds until it wants to be woken; None: not by itself."""
 Wanted = Callable[[], Iterable[str]]
 """Batches that the record says want a worker. Called from another thread."""
 Tell = Callable[[str], None]
-
-QUEUE, CARRY = "batches", "carry"
-NOW, LATER = 1, 0
-"""Priorities. Of one lock the higher goes first, so that a batch that waits for its time can be woken before it."""
-AFTER_A_FAULT = 60.0
-"""Seconds after which a turn that ended with an unforeseen error is taken again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,19 +46,6 @@ class Pulse:
     def of(cls, dead: float) -> "Pulse":
         """Signs of life so often that some may be lost before a worker counts as dead after `dead` seconds."""
         return cls(beat=dead / 4, dead=dead)
-
-
-class _LaterError(Exception):
-    """The batch wants to be woken in so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(f"in {seconds:g} s")
-        self.seconds = seconds
-
-
-def lock_of(batch: str) -> str:
-    """The lock under which one job at a time may be `doing`."""
-    return f"batch/{batch}"
 
 
 @dataclass(slots=True)
@@ -91,7 +71,7 @@ class Life:
         async def carry(context: Any, batch: str) -> None:
             await self._take(context.job, batch)
 
-        self.app.task(name=CARRY, queue=QUEUE, pass_context=True, retry=_again())(carry)
+        self.app.task(name=CARRY, queue=QUEUE, pass_context=True, retry=again())(carry)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Take turns until `stop`, or until this life is over; raises what the engine raised."""
@@ -137,7 +117,7 @@ class Life:
         if self.given_up.is_set():
             await asyncio.Event().wait()  # this life ends by itself: nothing more is said of the job
         if seconds is not None:
-            raise _LaterError(seconds)
+            raise LaterError(seconds)
 
     async def _replace(self, job: "Job") -> None:
         """Take the place of what else waits for the batch: the turn that begins now reads all there is."""
@@ -211,37 +191,3 @@ class Life:
                 if await self._is_mine(job):
                     await self.app.job_manager.retry_job(job, priority=NOW)
         await self.app.close_async()
-
-
-def app_at(address: EngineAddress) -> "App":
-    """The library's way to the engine at `address`, for coroutines. Not open yet."""
-    procrastinate = library()
-    connector = procrastinate.PsycopgConnector(
-        conninfo=address.url, kwargs=address.arguments, min_size=1, max_size=4, timeout=10.0
-    )
-    app: App = procrastinate.App(connector=connector)
-    return app
-
-
-def deferrer(app: "App", batch: str) -> Any:
-    """What puts a job for the batch into the queue, to be taken at once."""
-    return app.configure_task(CARRY, queue=QUEUE, lock=lock_of(batch), priority=NOW)
-
-
-def _again() -> Any:
-    """When a job that did not simply end is taken again."""
-    procrastinate = library()
-
-    class Again(procrastinate.BaseRetryStrategy):  # type: ignore[misc,name-defined]
-        def get_retry_decision(self, *, exception: BaseException, job: "Job") -> "RetryDecision":
-            if isinstance(exception, asyncio.CancelledError):
-                return _decision(0.0, NOW)
-            return _decision(exception.seconds if isinstance(exception, _LaterError) else AFTER_A_FAULT, LATER)
-
-    return Again()
-
-
-def _decision(seconds: float, priority: int) -> "RetryDecision":
-    at = datetime.now(UTC) + timedelta(seconds=seconds)
-    decision: RetryDecision = library().RetryDecision(retry_at=at, priority=priority)
-    return decision
