@@ -15,6 +15,7 @@ from cytoloop.app.bootstrap import quality_policy
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.committing import journal_of
 from cytoloop.app.doors import Doors
+from cytoloop.app.equipment import Fitness
 from cytoloop.app.plant import clock_of
 from cytoloop.app.records import open_record, writable_record
 from cytoloop.app.registrar import Registrar
@@ -82,6 +83,7 @@ async def carry_batches(
             door=doors(ledger),
             clock=clock,
             batches=OpenBatches(looked_at),
+            fit=Fitness(ledger).fit,
             tell=tell,
             patience=asked.patience,
             look_every=LOOK * asked.factor / 3600.0,

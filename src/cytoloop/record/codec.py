@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.entry import Entry, Fact, Recorded
 from cytoloop.core.errors import FindingError
-from cytoloop.core.facts import allotment, clinic, compliance, feedback, people, production, quality
+from cytoloop.core.facts import allotment, clinic, compliance, equipment, feedback, people, production, quality
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
 
@@ -20,6 +20,7 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *clinic.FACTS,
     *production.FACTS,
     *allotment.FACTS,
+    *equipment.FACTS,
     *quality.FACTS,
     *compliance.FACTS,
     *feedback.FACTS,
