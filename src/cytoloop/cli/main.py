@@ -26,6 +26,7 @@ from cytoloop.cli import (
     store,
     telemetry,
     twin,
+    worker,
 )
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("serve")(record.serve)
+app.command("worker")(worker.worker)
 app.command("verify")(record.verify)
 app.command("audit")(audit.audit)
 app.command("init")(store.init)
