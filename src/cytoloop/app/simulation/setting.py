@@ -1,0 +1,76 @@
+"""Setting: what a simulated world is made of before anything happens in it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from cytoloop.adapters.faulty.equipment import CountedEquipment
+from cytoloop.adapters.faulty.faults import Rates
+from cytoloop.app.quality import dispose, inspect
+from cytoloop.core.batch import Batch
+from cytoloop.core.entry import Draft
+from cytoloop.core.equipment import Door
+from cytoloop.core.master import MasterRecipe
+from cytoloop.core.recipe import Operation, UnitProcedure
+from cytoloop.core.time import Instant
+from cytoloop.production.runner import Observer, Runner
+
+START = datetime(2026, 6, 1, 1, 0, tzinfo=UTC)
+"""When every world begins: Monday 1 June 2026, 09:00 in Shanghai."""
+LONGEST = timedelta(days=200)
+"""How long a world may take; a batch that has not come to its end by then never does."""
+ARRIVALS = 40.0
+"""Hours from one batch's material to the next one's."""
+CULTURE = 264.0
+"""Hours of expansion, of 192 in the pack, that make the CAR-T recipe one of fourteen days."""
+
+
+def fourteen_days(master: MasterRecipe) -> MasterRecipe:
+    """The CAR-T pack's master recipe with the longest culture that its ranges allow."""
+    procedure = tuple(
+        replace(each, operations=tuple(_long(operation) for operation in each.operations))
+        for each in master.recipe.procedure
+    )
+    return replace(master, recipe=replace(master.recipe, procedure=procedure))
+
+
+def _long(operation: Operation) -> Operation:
+    parameters = operation.parameters
+    if "culture_duration" not in parameters:
+        return operation
+    longer = replace(parameters["culture_duration"], target=CULTURE, nor=(CULTURE - 6.0, CULTURE))
+    return replace(operation, parameters={**parameters, "culture_duration": longer})
+
+
+async def carried(runner: Runner, batch: Batch) -> Batch:
+    """The runner carries the batch."""
+    return await runner.carry(batch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The parts of a world that a test may put wrong ones in the place of, to see that somebody notices."""
+
+    equipment: type[CountedEquipment] = CountedEquipment
+    door: Callable[[Door], Door] = field(default=lambda door: door)
+    """What the platform speaks to instead of the equipment behind its network."""
+    carry: Callable[..., object] = carried
+    observers: tuple[Observer, ...] = (inspect,)
+    dispose: Callable[..., object] = dispose
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One world."""
+
+    seed: int
+    batches: int
+    rates: Rates = field(hash=False)
+    master: MasterRecipe
+    traced: bool = False
+    replay: bool = True
+    """Whether every history is read again and decided again at the end."""
+    parts: Parts = field(default_factory=Parts)
+
+
+__all__ = ["ARRIVALS", "LONGEST", "START", "Draft", "Instant", "Parts", "Setting", "UnitProcedure", "fourteen_days"]

@@ -1,0 +1,277 @@
+"""World: one seed's facility, people, network and disk, and the platform that lives, dies and lives again in it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from cytoloop.adapters.faulty.dice import Dice
+from cytoloop.adapters.faulty.disk import FaultyDisk
+from cytoloop.adapters.faulty.equipment import CountedEquipment
+from cytoloop.adapters.faulty.network import Cuts, FaultyDoor
+from cytoloop.adapters.faulty.people import CountedPeople
+from cytoloop.adapters.faulty.telemetry import FaultyReadings
+from cytoloop.app.doors import Doors
+from cytoloop.app.simulation.loop import LIFE, SimulatedLoop, StuckError
+from cytoloop.app.simulation.platform import Mortal, Plan, Platform, Site, SlowJournal
+from cytoloop.app.simulation.setting import ARRIVALS, LONGEST, START, Setting
+from cytoloop.app.simulation.story import Stories
+from cytoloop.app.simulation.watch import Violation, Watch, WatchedLedger
+from cytoloop.core.errors import StoreError
+from cytoloop.core.store import TreeHead
+from cytoloop.record.codec import Codec
+
+CODEC = Codec()
+"""Building one takes longer than some batches."""
+
+
+class CrashError(BaseException):
+    """The process died here. No error that anybody may handle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What became of a world."""
+
+    seed: int
+    violation: Violation | None
+    batches: int
+    released: int
+    rejected: int
+    held: int
+    aborted: int
+    entries: int
+    effects: int
+    lives: int
+    days: float
+    head: TreeHead | None
+    faults: Counter[str] = field(default_factory=Counter)
+    trace: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class World:
+    """One world. `run` once."""
+
+    setting: Setting
+    dice: Dice = field(init=False)
+    loop: SimulatedLoop = field(init=False)
+    disk: FaultyDisk = field(init=False)
+    watch: Watch = field(init=False)
+    equipment: CountedEquipment = field(init=False)
+    people: CountedPeople = field(init=False)
+    lines: list[str] = field(default_factory=list)
+    life: int = 0
+    _violation: Violation | None = None
+    _acts: int = 0
+    _dies_at: float = 0.0
+    _fills_at: float = 0.0
+    _appends: int = 0
+    _full_until: Any = START
+    _died: "asyncio.Future[None] | None" = None
+    _graves: list["asyncio.Task[Any]"] = field(default_factory=list)
+    _targets: dict[str, str] = field(default_factory=dict)
+    _plans: tuple[Plan, ...] = ()
+
+    def __post_init__(self) -> None:
+        setting = self.setting
+        self.dice = dice = Dice(setting.seed)
+        self.loop = loop = SimulatedLoop(START, lambda number: dice.draw("tie", number))
+        self.disk = FaultyDisk(full=self._full, told=self._written)
+        self.watch = watch = Watch(
+            store=self.disk, codec=CODEC, stories=Stories(setting.master), clock=loop, violated=self._violated,
+            trace=self._trace if setting.traced else None,
+        )  # fmt: skip
+        rates, master = setting.rates, setting.master
+        readings = FaultyReadings(dice=dice, rates=rates, note=watch.fault)
+        self.equipment = setting.parts.equipment(
+            plant=master.plant, product=master.product, clock=loop, dice=dice, rates=rates, begins=START,
+            readings=readings, told=watch.effect, note=watch.fault,
+        )  # fmt: skip
+        self.people = CountedPeople(
+            clock=loop, dice=dice, rates=rates, fetch=self._fetched, looked=self.equipment.worked,
+            told=watch.effect, note=watch.fault,
+        )  # fmt: skip
+        self._plans = tuple(
+            Plan(number=f"B-{n + 1}", coi=f"COI-{n + 1:04d}", arrives=ARRIVALS * n) for n in range(setting.batches)
+        )
+        self._dies_at = dice.gap(rates.get("crash", 0.0), "crash", 0)
+        self._fills_at = dice.gap(rates.get("full-disk", 0.0), "full-disk", 0)
+
+    def run(self) -> Ended:
+        """Let it run to its end, or to the first invariant that does not hold."""
+        try:
+            if not self.loop.run(self._operate(), START + LONGEST):
+                self.watch.said("time is over")
+            self.watch.conclude(replay=self.setting.replay)
+        except ViolatedError:
+            pass
+        except StuckError as why:
+            self._violation = self._violation or Violation(invariant="comes_to_an_end", batch="", what=str(why))
+        except Exception as error:  # noqa: BLE001  (whatever the platform stumbles over is what is looked for)
+            what = f"{type(error).__name__}: {error}"
+            self._violation = self._violation or Violation(invariant="runs_without_mistake", batch="", what=what)
+        self._bury()
+        return self._ended()
+
+    # -- the platform, life after life ----------------------------------------------------------------------------------
+
+    async def _operate(self) -> None:
+        while not await self._lived():
+            down = self.dice.draw("down", self.life)
+            await self.loop.until(self.loop.now() + timedelta(minutes=1) + timedelta(hours=4) * down * down)
+
+    async def _lived(self) -> bool:
+        """One life of the platform; whether it did all there was to do."""
+        self.life += 1
+        self._died = self.loop.create_future()
+        self.watch.said(f"START   life {self.life} of the platform")
+        # The record is opened in the life that uses it: a disk may be full, or the process die, even then.
+        work = self.loop.spawn(self._worked(self.life), self.life)
+        self._graves.append(work)
+        await asyncio.wait((work, self._died), return_when=asyncio.FIRST_COMPLETED)
+        if work.done() and not self._died.done():
+            work.result()
+            return True
+        return False
+
+    async def _worked(self, life: int) -> None:
+        ledger = WatchedLedger(self.disk, self.loop, CODEC, self.watch)
+        journal = SlowJournal(ledger=ledger, slow=self._slow)
+        platform = Platform(site=self._site(), ledger=ledger, journal=journal, plans=self._plans)
+        work = [self.loop.spawn(self._guarded(platform, plan), life) for plan in self._plans]
+        self._graves += work
+        await asyncio.gather(*work)
+
+    async def _guarded(self, platform: Platform, plan: Plan) -> None:
+        try:
+            await platform.live(plan)
+        except CrashError:
+            await self.loop.create_future()
+        except StoreError as why:
+            self.watch.said(f"STOP    {why}")
+            await self._die("the record could not be written")
+
+    def _site(self) -> Site:
+        setting = self.setting
+        cuts = Cuts(dice=self.dice, rate=setting.rates.get("partition", 0.0), begins=START)
+        network = FaultyDoor(
+            inner=self.equipment, clock=self.loop, dice=self.dice, rates=setting.rates, cuts=cuts,
+            target_of=self._targets, note=self.watch.fault,
+        )  # fmt: skip
+        doors = Doors({"person:": self.people, "": setting.parts.door(network)})
+        return Site(
+            clock=self.loop, door=Mortal(inner=doors, may_die=self._may_die), master=setting.master,
+            parts=setting.parts, occupied=lambda: frozenset(self.equipment.holds), clear=self._cleared,
+            doubled=self._doubled, spawn=lambda work: self._graves.append(self.loop.spawn(work, self.life)),
+            folded=self.watch.folded, said=self.watch.said, begins=START,
+        )  # fmt: skip
+
+    # -- what befalls it -----------------------------------------------------------------------------------------------
+
+    def _dead(self) -> bool:
+        return LIFE.get() not in (0, self.life) or (self._died is not None and self._died.done())
+
+    async def _may_die(self, where: str) -> None:
+        if self._counted() or self._dead():
+            await self._die(where)
+
+    async def _die(self, where: str) -> None:
+        self._killed(where)
+        await self.loop.create_future()
+
+    def _killed(self, where: str) -> None:
+        if self._died is not None and not self._died.done():
+            self.watch.fault("crash", where)
+            self.loop.kill(self.life)
+            self._died.set_result(None)
+
+    def _counted(self) -> bool:
+        """One more act at which the platform may die; whether it does."""
+        self._acts += 1
+        if self._acts < self._dies_at:
+            return False
+        self._dies_at = self._acts + self.dice.gap(self.setting.rates.get("crash", 0.0), "crash", self._acts)
+        return True
+
+    def _written(self, when: str) -> None:
+        if self._counted() or self._dead():
+            self._killed(f"{when} a write")
+            raise CrashError
+
+    def _full(self) -> str | None:
+        self._appends += 1
+        now = self.loop.now()
+        if self._appends >= self._fills_at:
+            rate = self.setting.rates.get("full-disk", 0.0)
+            self._fills_at = self._appends + self.dice.gap(rate, "full-disk", self._appends)
+            self._full_until = now + timedelta(hours=2) * self.dice.draw("full for", self._appends)
+            self.watch.fault("full-disk", f"until {self._full_until:%m-%d %H:%M}")
+        return "nothing can be written" if now < self._full_until else None
+
+    async def _slow(self, what: str) -> None:
+        rate = self.setting.rates.get("slow-disk", 0.0)
+        if rate and self.dice.draw("slow-disk", self._appends, what) < rate:
+            lasts = timedelta(seconds=1) + timedelta(minutes=10) * self.dice.draw("slow for", self._appends, what)
+            self.watch.fault("slow-disk", f"{lasts.total_seconds():.0f} s {what}")
+            await self.loop.until(self.loop.now() + lasts)
+
+    def _doubled(self, number: str) -> bool:
+        rate = self.setting.rates.get("second-runner", 0.0)
+        doubled = rate > 0 and self.dice.draw("second-runner", number, self.life) < rate
+        if doubled:
+            self.watch.fault("second-runner", number)
+        return doubled
+
+    def _fetched(self, number: str, wrong: bool) -> str:
+        own = next(plan.coi for plan in self._plans if plan.number == number)
+        others = [plan.coi for plan in self._plans if plan.coi != own] or [f"{own}-OTHER"]
+        fetched = others[int(self.dice.draw("fetched", number, self._acts) * len(others))] if wrong else own
+        self.equipment.at_hand[own] = fetched
+        return fetched
+
+    def _cleared(self, coi: str) -> None:
+        self.equipment.holds = {unit: whose for unit, whose in self.equipment.holds.items() if whose != coi}
+
+    # -- the end ----------------------------------------------------------------------------------------------------------
+
+    def _violated(self, violation: Violation) -> None:
+        self._violation = self._violation or violation
+        error = ViolatedError(str(violation))
+        self.loop.fail(error)
+        raise error
+
+    def _trace(self, line: str) -> None:
+        self.lines.append(f"{self.loop.now():%m-%d %H:%M:%S} {line}")
+
+    def _bury(self) -> None:
+        """What never runs again is closed; it finds a dead disk and a dead door, should it try to use them."""
+        self.life += 1
+        for task in self._graves:
+            coroutine = task.get_coro()
+            task._log_destroy_pending = False  # it is known
+            with suppress(CrashError, RuntimeError, ViolatedError):
+                coroutine.close()  # type: ignore[union-attr]
+
+    def _ended(self) -> Ended:
+        batches = [story.batch for story in self.watch.stories.by_number.values() if story.batch is not None]
+        dispositions = Counter(each.disposition.fact.disposition for each in batches if each.disposition is not None)
+        return Ended(
+            seed=self.setting.seed, violation=self._violation, batches=len(batches),
+            released=dispositions["released"], rejected=dispositions["rejected"],
+            held=sum(each.held is not None and not each.ended for each in batches),
+            aborted=sum(each.aborted is not None for each in batches), entries=len(self.disk.kept),
+            effects=sum(len(done) for story in self.watch.stories.by_number.values() for done in story.effects.values()),
+            lives=self.life - 1, days=(self.loop.now() - START) / timedelta(days=1), head=self.disk.head(),
+            faults=self.watch.faults, trace=tuple(self.lines),
+        )  # fmt: skip
+
+
+class ViolatedError(BaseException):
+    """An invariant does not hold: the world ends here. No error that anybody may handle."""
+
+
+Told = Callable[[str], None]
