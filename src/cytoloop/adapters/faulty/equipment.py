@@ -63,6 +63,7 @@ class CountedEquipment:
     ends: dict[str, Instant] = field(default_factory=dict)
     """Key -> when its work ends, in true time."""
     _free_at: dict[str, Instant] = field(default_factory=dict)
+    _read_at: dict[str, Instant] = field(default_factory=dict)
     _classes: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -175,6 +176,9 @@ class CountedEquipment:
 
     def _read(self, command: Command, material: str | None) -> tuple[Reading, ...]:
         unit, now = command.target, self.clock.now()
+        if self._read_at.get(f"{unit}/{material}") == now:
+            return ()  # nothing new since the last time
+        self._read_at[f"{unit}/{material}"] = now
         kind = next(each for each in self.plant.classes if each.equipment_class == self._classes[unit])
         asked = command.arguments.get("signals")
         signals = [str(signal) for signal in asked] if isinstance(asked, list) else []

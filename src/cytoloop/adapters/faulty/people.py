@@ -5,14 +5,16 @@ from dataclasses import dataclass, field, replace
 
 from cytoloop.adapters.faulty.dice import Dice
 from cytoloop.adapters.faulty.equipment import Effect, Told
-from cytoloop.adapters.faulty.faults import Rates, some
+from cytoloop.adapters.faulty.faults import FaultKind, Rates, some
 from cytoloop.adapters.faulty.network import Note
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.json import JSON
 from cytoloop.core.signature import answered
 from cytoloop.core.time import Clock, Instant, after
 
-HOURS: Mapping[str, float] = {"scan": 0.05, "ask": 0.25, "decide": 4.0, "sign": 8.0}
+HOURS: Mapping[str, float] = {
+    "scan": 0.05, "ask": 0.25, "add": 0.25, "transfer": 0.25, "print": 0.1, "decide": 4.0, "sign": 8.0,
+}  # fmt: skip
 """How long each thing takes a person, waiting included."""
 SHIFT = 12.0
 """Hours after which a question that nobody answered comes back."""
@@ -46,12 +48,12 @@ class CountedPeople:
     _odds: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        rates, away = self.rates, ("late-operator", "absent-operator")
+        wrong: dict[str, FaultKind] = {
+            "scan": "wrong-bag", "transfer": "wrong-bag", "print": "wrong-bag", "ask": "out-of-range-answer",
+            "add": "out-of-range-answer", "decide": "unsigned-answer", "sign": "unsigned-answer",
+        }  # fmt: skip
         self._odds = {
-            "scan": some(rates, "late-operator", "absent-operator", "wrong-bag"),
-            "ask": some(rates, "late-operator", "absent-operator", "out-of-range-answer"),
-            "decide": some(rates, "late-operator", "absent-operator", "unsigned-answer"),
-            "sign": some(rates, *away, "unsigned-answer"),  # type: ignore[arg-type]  # kinds, as above
+            verb: some(self.rates, "late-operator", "absent-operator", kind) for verb, kind in wrong.items()
         }
 
     async def perform(self, command: Command) -> Outcome:
@@ -90,22 +92,42 @@ class CountedPeople:
         return HOURS.get(command.verb, 0.1)
 
     def _values(self, command: Command, at: Instant, fault: str | None) -> dict[str, JSON]:
+        asked, number = command.arguments, command.key.partition("/")[0]
+        second: dict[str, JSON] = {"verified_by": "op.wu"} if asked.get("verified") is True else {}
         match command.verb:
             case "scan":
-                return {"code": self.fetch(command.key.partition("/")[0], fault == "wrong-bag")}
+                return {"code": self.fetch(number, fault == "wrong-bag")}
+            case "transfer":
+                code = self.fetch(number, fault == "wrong-bag")
+                return {"code": code, "to_code": code, **second}
+            case "print":
+                copies, code = asked.get("copies"), self.fetch(number, fault == "wrong-bag")
+                return {"code": code, "printed": copies, "used": copies, "destroyed": 0, **second}
+            case "add":
+                return self._added(command, at, beyond=fault == "out-of-range-answer") | second
             case "ask":
-                return self._answers(command, beyond=fault == "out-of-range-answer")
+                return self._answers(command, beyond=fault == "out-of-range-answer") | second
             case "decide":
                 return self._decided(command, at, unsigned=fault == "unsigned-answer")
             case _:
                 shown = str(command.arguments.get("digest"))
                 return {"signature": self._signature(command, at, "0" * 64 if fault == "unsigned-answer" else shown)}
 
+    def _added(self, command: Command, at: Instant, *, beyond: bool) -> dict[str, JSON]:
+        """A lot with the material asked for; or one that has expired."""
+        expiry = after(at, -24.0 if beyond else 24.0 * 90).date().isoformat()
+        material = str(command.arguments.get("material"))
+        lot, quantity = f"LOT-{material}", command.arguments.get("quantity")
+        return {"material": material, "lot": lot, "expiry": expiry, "quantity": quantity, "left": 1000.0}
+
     def _answers(self, command: Command, *, beyond: bool) -> dict[str, JSON]:
         asked = command.arguments.get("answers")
         answers = [each for each in asked if isinstance(each, dict)] if isinstance(asked, list) else []
         given: dict[str, JSON] = {}
         for answer in answers:
+            if answer.get("type", "number") != "number":
+                given[str(answer.get("name"))] = _word(answer)
+                continue
             low, high = _number(answer.get("low")), _number(answer.get("high"))
             bottom = low if low is not None else min(0.0, high or 0.0)
             top = high if high is not None else bottom + 1.0
@@ -151,3 +173,10 @@ class CountedPeople:
 
 def _number(value: JSON) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _word(answer: Mapping[str, JSON]) -> str:
+    """What is expected of a text or a choice, else what may be chosen first."""
+    expected, choices = answer.get("expected"), answer.get("choices")
+    good = [*(expected if isinstance(expected, list) else []), *(choices if isinstance(choices, list) else [])]
+    return str(good[0]) if good else "as instructed"

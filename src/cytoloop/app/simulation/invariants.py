@@ -4,20 +4,31 @@ Each is one small pure function with a name: it gives a sentence when it does no
 docstrings are the manual's list.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from cytoloop.adapters.faulty.equipment import Effect
+from cytoloop.app.simulation.order import SOFTEST
 from cytoloop.app.simulation.story import Story
 from cytoloop.core.batch import Batch
-from cytoloop.core.entry import Recorded
+from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.errors import FindingError
-from cytoloop.core.facts.production import BatchFinished, StepCompleted, StepFailed, StepResolved, StepStarted
+from cytoloop.core.facts.production import (
+    BatchAborted,
+    BatchFinished,
+    DeadlineMissed,
+    StepCompleted,
+    StepFailed,
+    StepResolved,
+    StepStarted,
+    WayTaken,
+)
 from cytoloop.core.facts.quality import DispositionSigned
 from cytoloop.core.store import Store
-from cytoloop.production.runner import RUNNER, advance
+from cytoloop.core.time import hours_between
+from cytoloop.production.runner import RUNNER
 from cytoloop.production.settle import DECISION
-from cytoloop.production.walk import unrolled
+from cytoloop.production.walk import SAFE
 from cytoloop.record.verify import verify
 
 OnEntry: TypeAlias = Callable[[Story, Batch, Recorded], str | None]
@@ -26,6 +37,10 @@ OnEffect: TypeAlias = Callable[[Story, Effect], str | None]
 """Takes the story with the effect in it, and the effect."""
 AtEnd: TypeAlias = Callable[[Story], str | None]
 
+BESIDE = (DECISION, SAFE)
+"""Beginnings of steps that stand beside the recipe's sequences: decisions, and what makes units safe after an abort."""
+REWORK = "~"
+"""Stands in the id of a step of a rework, behind the step that is made good."""
 WORDS = ("decide", "sign")
 """Verbs that ask a person for a word: asking again does nothing to the material."""
 ENDS = (StepCompleted, StepFailed, StepResolved)
@@ -36,7 +51,7 @@ ENDS = (StepCompleted, StepFailed, StepResolved)
 
 def intent_before_effect(story: Story, effect: Effect) -> str | None:
     """No effect without an entry: the intent stands in the record, durably, before anything is done under its key."""
-    if _asks_about(effect.key) in story.intents or effect.verb == "sign":
+    if _asks_about(effect.key) in story.intents or _decides_on_the_batch(effect.key):
         return None
     return f"{effect.target} did {effect.key}, and no entry said that it was about to be commanded"
 
@@ -73,7 +88,7 @@ def own_material(story: Story, effect: Effect) -> str | None:
 
 def nothing_after_its_end(story: Story, effect: Effect) -> str | None:
     """Once a batch is finished or aborted, nothing more is done in its name but signing."""
-    if story.batch is None or not story.batch.ended or effect.verb == "sign":
+    if story.batch is None or not story.batch.ended or _decides_on_the_batch(effect.key):
         return None
     return f"{effect.key} was done after {story.number} had ended"
 
@@ -109,16 +124,17 @@ def completed_means_done(story: Story, before: Batch, recorded: Recorded) -> str
 
 
 def recipe_order(story: Story, before: Batch, recorded: Recorded) -> str | None:
-    """No step begins before those that the recipe puts before it are done, nor a second time after it is done."""
+    """No step begins before those that the recipe puts before it are done, nor again after it is done."""
     fact = recorded.fact
-    if not isinstance(fact, StepStarted) or fact.step.startswith(DECISION):
+    if not isinstance(fact, StepStarted) or fact.step.startswith(BESIDE) or REWORK in fact.step:
         return None
-    for planned in unrolled(before):
-        if planned.step == fact.step:
-            return None if not _done(before, fact.step) else f"{fact.step} began again after it was done"
-        if not _done(before, planned.step):
-            return f"{fact.step} began, and {planned.step} before it is not done"
-    return f"{fact.step} began, and the recipe does not ask for it"
+    if _done(before, fact.step):
+        return f"{fact.step} began again after it was done"
+    entering = story.order(before).needs.get(fact.step)
+    if entering is None:
+        return f"{fact.step} began, and the recipe does not ask for it"
+    missing = next((step for step in entering.done if not _done(before, step)), None)
+    return f"{fact.step} began, and {missing} before it is not done" if missing else None
 
 
 def not_too_early(story: Story, before: Batch, recorded: Recorded) -> str | None:
@@ -126,13 +142,12 @@ def not_too_early(story: Story, before: Batch, recorded: Recorded) -> str | None
     fact, at = recorded.fact, recorded.entry.happened_at
     if isinstance(fact, StepCompleted) and before.steps[fact.step].verb == "hold":
         began, hours = before.steps[fact.step].started_at, fact.values.get("hours")
-        lasted = (at - began).total_seconds() / 3600.0
-        early = isinstance(hours, int | float) and lasted < hours - 1e-6
-        return f"the hold {fact.step} of {hours} h ended after {lasted:.3f} h" if early else None
-    if isinstance(fact, StepStarted) and not fact.step.startswith(DECISION):
-        planned = next((each for each in unrolled(before) if each.step == fact.step), None)
-        if planned is not None and planned.not_before > at:
-            return f"{fact.step} began at {at}, before its time {planned.not_before}"
+        early = isinstance(hours, int | float) and hours_between(began, at) < hours - SOFTEST
+        return f"the hold {fact.step} of {hours} h ended after {hours_between(began, at):.3f} h" if early else None
+    if isinstance(fact, StepStarted) and (entering := story.order(before).needs.get(fact.step)):
+        for step, hours in entering.passed:
+            if hours_between(before.steps[step].started_at, at) < hours - SOFTEST:
+                return f"{fact.step} began at {at}, not {hours:g} h after {step} began"
     return None
 
 
@@ -140,21 +155,25 @@ def nothing_skipped(story: Story, before: Batch, recorded: Recorded) -> str | No
     """A batch is finished when every step that its recipe asks for is done, and not before."""
     if not isinstance(recorded.fact, BatchFinished):
         return None
-    missing = [planned.step for planned in unrolled(before) if not _done(before, planned.step)]
+    missing = [step for step in story.order(before).steps if not _done(before, step)]
     return f"the batch was finished without {', '.join(missing[:3])}" if missing else None
 
 
 def one_running_step(story: Story, before: Batch, recorded: Recorded) -> str | None:
-    """At most one step of a sequence runs at a time."""
-    if not isinstance(recorded.fact, StepStarted) or before.running is None:
+    """At most one step of a sequence runs at a time, and none a second time while it runs."""
+    fact = recorded.fact
+    if not isinstance(fact, StepStarted):
         return None
-    return f"{recorded.fact.step} began while {before.running.step} was {before.running.state}"
+    for step in before.underway:
+        if step.step == fact.step or (step.step.startswith(DECISION) and fact.step.startswith(DECISION)):
+            return f"{fact.step} began while {step.step} was {step.state}"
+    return None
 
 
 def a_deviation_blocks(story: Story, before: Batch, recorded: Recorded) -> str | None:
     """While a deviation is open nothing begins but the decision on it."""
     fact = recorded.fact
-    if not isinstance(fact, StepStarted) or fact.step.startswith(DECISION) or not before.open_deviations:
+    if not isinstance(fact, StepStarted) or fact.step.startswith(BESIDE) or not before.open_deviations:
         return None
     return f"{fact.step} began while deviation {before.open_deviations[0].opened.fact.deviation} was open"
 
@@ -257,19 +276,27 @@ def record_is_sound(store: Store) -> str | None:
     return None
 
 
-# -- on every entry of a history that is read again --------------------------------------------------------------------------
+# -- on a history that is read again -----------------------------------------------------------------------------------
 
 
-def decides_again(before: Batch, recorded: Recorded) -> str | None:
+def decides_again(decided: Sequence[Fact], following: Sequence[Recorded]) -> str | None:
     """The stored history replayed gives the decisions that were made: `advance` is a function of the record alone."""
+    if decided and list(decided) == [each.fact for each in following[: len(decided)]]:
+        return None
+    first = following[0]
+    now = ", ".join(f"{fact.NAME} {getattr(fact, 'step', '')}" for fact in decided) or "nothing"
+    return f"{first.entry.name} {getattr(first.fact, 'step', '')} stands at {first.entry.position}; now it is {now}"
+
+
+def decided_by_advance(before: Batch, recorded: Recorded) -> bool:
+    """Whether an entry is a decision of `advance`: what begins, what the platform does by itself, and the end."""
     fact = recorded.fact
-    if recorded.entry.actor != RUNNER or not isinstance(fact, StepStarted | BatchFinished):
-        return None
-    decided = advance(before, recorded.entry.happened_at).drafts
-    if any(draft.fact == fact for draft in decided):
-        return None
-    told = ", ".join(f"{draft.fact.NAME} {getattr(draft.fact, 'step', '')}" for draft in decided) or "nothing"
-    return f"{recorded.entry.name} {getattr(fact, 'step', '')} stands at {recorded.entry.position}; now it is {told}"
+    if recorded.entry.actor != RUNNER:
+        return False
+    if isinstance(fact, StepCompleted | StepFailed):
+        step = before.steps.get(fact.step)
+        return step is not None and step.target == RUNNER
+    return isinstance(fact, StepStarted | WayTaken | DeadlineMissed | BatchFinished | BatchAborted)
 
 
 AT_EVERY_EFFECT: tuple[OnEffect, ...] = (
@@ -294,3 +321,7 @@ def _asks_about(key: str) -> str:
     """The key of the step that a question is about; the key itself when it is no question."""
     return key.partition("/what-happened")[0]
 
+
+def _decides_on_the_batch(key: str) -> bool:
+    """Whether a key is of a review or a disposition: a signature that no step of the batch asks for."""
+    return key.partition("/")[2].startswith(("review", "disposition"))

@@ -7,14 +7,15 @@ callbacks run in the order they were asked for; when none is left, time jumps to
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from cytoloop.core.time import Instant
+from cytoloop.core.time import Doing, Instant
 
+T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LIFE: ContextVar[int] = ContextVar("LIFE", default=0)
@@ -75,6 +76,30 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             future = self.create_future()
             self._wait(when, future)
             await future
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+        """Let `work` go on beside the caller (`core.time.Pace`)."""
+        return asyncio.Task(work, loop=self)
+
+    async def first(self, doings: Collection[Doing[Any]], when: Instant | None = None) -> None:
+        """Return once one of `doings`, which were begun here, has ended, or at `when` if that comes before."""
+        waited = {cast("asyncio.Task[Any]", doing): None for doing in doings}
+        if any(doing.done() for doing in waited):
+            return
+        woken = self.create_future()
+        if when is not None:
+            self._wait(max(when, self._now), woken)
+        def wake(_: object) -> None:
+            if not woken.done():
+                woken.set_result(None)
+        for doing in waited:
+            doing.add_done_callback(wake)
+        try:
+            await woken
+        finally:
+            for doing in waited:
+                doing.remove_done_callback(wake)
+            woken.cancel()
 
     def _wait(self, when: Instant, what: "Asked | asyncio.Future[None]") -> None:
         number = next(self._order)

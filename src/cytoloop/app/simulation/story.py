@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from cytoloop.adapters.faulty.equipment import Effect
+from cytoloop.app.simulation.order import Order, order_of
 from cytoloop.core.batch import Batch, apply, begin
 from cytoloop.core.entry import Recorded
 from cytoloop.core.facts.production import (
@@ -38,10 +39,9 @@ class Story:
     """Keys of attempts after which a person decided that the step is done again."""
     readings: set[tuple[str, str, Instant]] = field(default_factory=set)
     """Source, signal and source time of every reading in the record."""
-    recorded_at: Instant | None = None
-    """Of the newest entry."""
     retells: int = 0
     """Readings that the newest entry holds a second time."""
+    _order: Order | None = None
 
     def take(self, recorded: Recorded) -> Batch | None:
         """One more entry was kept; gives the batch as it was before."""
@@ -50,14 +50,14 @@ class Story:
             self.batch = begin(recorded, self.master)
         else:
             self.batch = apply(before, recorded)
-        self.recorded_at = recorded.entry.recorded_at
+        self.retells = 0
         match fact:
             case StepStarted():
                 self.intents[fact.key] = fact
                 self.attempts[fact.step].append(fact.key)
             case StepCompleted() | StepFailed() | StepResolved():
                 self.ended.add(self.key_of(fact.step, fact.attempt))
-            case DeviationClosed(decision="repeat"):
+            case DeviationClosed(decision="repeat" | "rework"):
                 self._repeats(fact.deviation)
             case ReadingsRecorded():
                 places = {(each.source, each.signal, each.at) for each in fact.readings}
@@ -71,6 +71,13 @@ class Story:
         """The key under which this attempt of the step was commanded; "" when no intent of it stands."""
         keys = self.attempts.get(step, [])
         return next((key for key in reversed(keys) if self.intents[key].attempt == attempt), "")
+
+    def order(self, batch: Batch) -> Order:
+        """The order of the batch's steps; worked out anew when a parameter was moved or a way taken."""
+        known = self._order
+        if known is None or known.parameters is not batch.parameters or known.ways is not batch.ways:
+            known = self._order = order_of(batch)
+        return known
 
     def _repeats(self, deviation: str) -> None:
         assert self.batch is not None, "a deviation is closed in a batch that exists"

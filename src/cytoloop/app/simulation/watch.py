@@ -12,6 +12,7 @@ from cytoloop.core.entry import Recorded
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.store import Store
 from cytoloop.core.time import Clock
+from cytoloop.production.runner import advance
 from cytoloop.record.codec import Codec
 from cytoloop.record.group import Answer, Request
 from cytoloop.record.ledger import Ledger
@@ -140,15 +141,15 @@ class Watch:
 
     def _replayed(self, number: str) -> Batch:
         """The batch folded from its bytes, each decision of the runner made again on the way."""
-        batch: Batch | None = None
-        for row in self.store.stream(f"{BATCH}{number}"):
-            recorded = self.codec.decode(sound_entry_of(row))
-            if batch is None:
-                batch = begin(recorded, self.stories.master)
-                continue
-            self._judge("decides_again", number, invariants.decides_again(batch, recorded))
+        history = [self.codec.decode(sound_entry_of(row)) for row in self.store.stream(f"{BATCH}{number}")]
+        batch, decided = begin(history[0], self.stories.master), 0
+        for place, recorded in enumerate(history[1:], 1):
+            if place >= decided and invariants.decided_by_advance(batch, recorded):
+                drafts = advance(batch, recorded.entry.happened_at).drafts
+                facts = [draft.fact for draft in drafts]
+                self._judge("decides_again", number, invariants.decides_again(facts, history[place:]))
+                decided = place + len(facts)
             batch = apply(batch, recorded)
-        assert batch is not None, "it has entries"
         return batch
 
 
