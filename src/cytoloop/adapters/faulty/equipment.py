@@ -62,6 +62,8 @@ class CountedEquipment:
     """Unit -> whose culture is in it."""
     ends: dict[str, Instant] = field(default_factory=dict)
     """Key -> when its work ends, in true time."""
+    refused: set[str] = field(default_factory=set)
+    """Keys that were asked about before they came."""
     _free_at: dict[str, Instant] = field(default_factory=dict)
     _read_at: dict[str, Instant] = field(default_factory=dict)
     _classes: dict[str, str] = field(default_factory=dict)
@@ -74,12 +76,18 @@ class CountedEquipment:
     # -- the door -------------------------------------------------------------------------------------------------
 
     async def perform(self, command: Command) -> Outcome:
+        if command.key in self.refused:
+            return _too_late(command, self.clock.now())
         if command.key not in self.outcomes:
             self.act(command)
         return await self._ended(command.key)
 
     async def recall(self, key: str) -> Outcome | None:
-        return await self._ended(key) if key in self.outcomes else None
+        """What became of the key. One that never came is refused should it come later: None is the last word."""
+        if key in self.outcomes:
+            return await self._ended(key)
+        self.refused.add(key)
+        return None
 
     def worked(self, key: str) -> bool:
         """Whether a person who looks sees that this was done."""
@@ -215,3 +223,9 @@ class CountedEquipment:
             return at
         self.note("clock-stepped", f"{unit} at {at:%m-%d %H:%M}")
         return at + timedelta(hours=self.dice.between(-3.0, 3.0, "clock by", unit, slot))
+
+
+def _too_late(command: Command, now: Instant) -> Outcome:
+    """What who sends a command after it was asked about is told: nothing was done."""
+    note = "it came after it had been said never to have come"
+    return Outcome(key=command.key, ok=False, at=now, by=f"equipment:{command.target}", note=note)

@@ -45,6 +45,8 @@ class CountedPeople:
     note: Note = field(default=lambda _kind, _what: None)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     ends: dict[str, Instant] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+    """Keys that were asked about before they came."""
     _odds: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,12 +59,19 @@ class CountedPeople:
         }
 
     async def perform(self, command: Command) -> Outcome:
+        if command.key in self.refused:
+            note = "the question was put away before it came"
+            return Outcome(key=command.key, ok=False, at=self.clock.now(), by=command.target, note=note)
         if command.key not in self.outcomes:
             self.act(command)
         return await self._ended(command.key)
 
     async def recall(self, key: str) -> Outcome | None:
-        return await self._ended(key) if key in self.outcomes else None
+        """What they answered. A question that never came is put away should it come later: None is the last word."""
+        if key in self.outcomes:
+            return await self._ended(key)
+        self.refused.add(key)
+        return None
 
     async def _ended(self, key: str) -> Outcome:
         await self.clock.until(self.ends[key])

@@ -8,6 +8,7 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -62,6 +63,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._waiting: list[tuple[Instant, float, int, Asked | asyncio.Future[None]]] = []
         self._order = count()
         self._dead: set[int] = set()
+        self._never: list[Asked] = []
         self._failed: BaseException | None = None
 
     # -- the clock ------------------------------------------------------------------------------------------------
@@ -137,12 +139,25 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """End the run with this failure as soon as the callback at hand is over."""
         self._failed = self._failed or failure
 
+    def bury(self) -> None:
+        """Close what will never run again. Whatever it tries on its way out is its own affair."""
+        for task in sorted(asyncio.all_tasks(self), key=lambda each: each.get_name()):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio says that it is known
+            coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
+            with suppress(BaseException):
+                coroutine.close()
+        self._ready.clear()
+        self._waiting.clear()
+
     def _settle(self) -> None:
         """Run every callback that is asked for now."""
         ready, dead = self._ready, self._dead
         while ready and self._failed is None:
             asked = ready.popleft()
-            if asked.gone or (dead and asked.context.get(LIFE, 0) in dead):
+            if asked.gone:
+                continue
+            if dead and asked.context.get(LIFE, 0) in dead:
+                self._never.append(asked)
                 continue
             asked.context.run(asked.callback, *asked.args)
 

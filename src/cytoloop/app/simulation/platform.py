@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cytoloop.app.permissions import check
@@ -158,7 +159,7 @@ class Platform:
             observers=self.site.parts.observers, may=check,
         )  # fmt: skip
         if self.site.doubled(batch.number):
-            self.site.spawn(self._second(runner, batch))
+            self.site.spawn(partial(self._second, runner, batch))
         carried = await self.site.parts.carry(runner, batch)  # type: ignore[misc]  # an awaitable of a batch
         assert isinstance(carried, Batch), "carrying gives the batch back"
         return carried

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from cytoloop.adapters.faulty.dice import Dice
@@ -72,7 +72,6 @@ class World:
     _appends: int = 0
     _full_until: Any = START
     _died: "asyncio.Future[None] | None" = None
-    _graves: list["asyncio.Task[Any]"] = field(default_factory=list)
     _targets: dict[str, str] = field(default_factory=dict)
     _plans: tuple[Plan, ...] = ()
 
@@ -131,7 +130,6 @@ class World:
         self.watch.said(f"START   life {self.life} of the platform")
         # The record is opened in the life that uses it: a disk may be full, or the process die, even then.
         work = self.loop.spawn(self._worked(self.life), self.life)
-        self._graves.append(work)
         await asyncio.wait((work, self._died), return_when=asyncio.FIRST_COMPLETED)
         if work.done() and not self._died.done():
             work.result()
@@ -142,13 +140,13 @@ class World:
         ledger = WatchedLedger(self.disk, self.loop, CODEC, self.watch)
         journal = SlowJournal(ledger=ledger, slow=self._slow)
         platform = Platform(site=self._site(), ledger=ledger, journal=journal, plans=self._plans)
-        work = [self.loop.spawn(self._guarded(platform, plan), life) for plan in self._plans]
-        self._graves += work
+        work = [self.loop.spawn(self._guarded(partial(platform.live, plan)), life) for plan in self._plans]
         await asyncio.gather(*work)
 
-    async def _guarded(self, platform: Platform, plan: Plan) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Work of the platform: where it dies it stays, and when the record cannot be written all of it stops."""
         try:
-            await platform.live(plan)
+            await work()
         except CrashError:
             await self.loop.create_future()
         except StoreError as why:
@@ -166,7 +164,7 @@ class World:
         return Site(
             clock=self.loop, door=Mortal(inner=doors, may_die=self._may_die), master=setting.master,
             parts=setting.parts, occupied=lambda: frozenset(self.equipment.holds), clear=self._cleared,
-            doubled=self._doubled, spawn=lambda work: self._graves.append(self.loop.spawn(work, self.life)),
+            doubled=self._doubled, spawn=lambda work: self.loop.spawn(self._guarded(work), self.life),
             folded=self.watch.folded, said=self.watch.said, begins=START,
         )  # fmt: skip
 
@@ -250,11 +248,7 @@ class World:
     def _bury(self) -> None:
         """What never runs again is closed; it finds a dead disk and a dead door, should it try to use them."""
         self.life += 1
-        for task in self._graves:
-            coroutine = task.get_coro()
-            task._log_destroy_pending = False  # it is known
-            with suppress(CrashError, RuntimeError, ViolatedError):
-                coroutine.close()  # type: ignore[union-attr]
+        self.loop.bury()
 
     def _ended(self) -> Ended:
         batches = [story.batch for story in self.watch.stories.by_number.values() if story.batch is not None]
