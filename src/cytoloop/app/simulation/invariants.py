@@ -246,9 +246,9 @@ def comes_to_an_end(story: Story) -> str | None:
     batch = story.batch
     if batch is None:
         return f"{story.number} was never created"
-    if batch.ended or batch.held is not None:
-        return None
-    return f"{story.number} neither ended nor is held; it stopped at entry {batch.position}"
+    if batch.ended:
+        return None if batch.disposition is not None else f"{story.number} ended and nobody decided on it"
+    return None if batch.held is not None else f"{story.number} neither ended nor is held: entry {batch.position}"
 
 
 def same_fold(story: Story, again: Batch) -> str | None:

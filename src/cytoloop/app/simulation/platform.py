@@ -25,7 +25,9 @@ STARTED_AGAIN = 0.25
 LOOKED_AFTER = 12.0
 """Hours until somebody runs a held batch again, or asks anew for a signature that was refused."""
 MOST_RUNS = 4
-"""Times a held batch is run again, or a signature asked for, before it is left to stand."""
+"""Times a held batch is run again before it is left to stand."""
+MOST_ASKED = 20
+"""Times a signature under a disposition is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,7 @@ class Platform:
     async def _decided(self, batch: Batch) -> None:
         """The record is reviewed and the batch decided on; who refuses or is away is asked again."""
         registrar = Registrar(self.ledger, self.site.clock)
-        for _ in range(MOST_RUNS):
+        for _ in range(MOST_ASKED):
             try:
                 if batch.reviewed is None:
                     batch = await self._kept(batch, await ask_review(registrar, batch, self.site.door, "read"))
