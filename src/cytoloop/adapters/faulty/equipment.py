@@ -93,6 +93,10 @@ class CountedEquipment:
         """Whether a person who looks sees that this was done."""
         return key in self.outcomes and self.outcomes[key].ok
 
+    def clear(self, coi: str) -> None:
+        """People empty the unit that holds what is left of an aborted batch."""
+        self.holds = {unit: whose for unit, whose in self.holds.items() if whose != coi}
+
     async def _ended(self, key: str) -> Outcome:
         await self.clock.until(self.ends[key])
         return self.outcomes[key]

@@ -13,6 +13,7 @@ from cytoloop.app.simulation.story import Story
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.errors import FindingError
+from cytoloop.core.facts.clinic import ProductAdministered
 from cytoloop.core.facts.production import (
     BatchAborted,
     BatchFinished,
@@ -68,7 +69,7 @@ def no_step_twice(story: Story, effect: Effect) -> str | None:
     if intent is None or effect.verb in WORDS:
         return None
     for key in story.attempts[intent.step]:
-        if key != effect.key and key not in story.repeated and any(each.ok for each in story.effects.get(key, ())):
+        if key != effect.key and key not in story.repeated and story.done(key):
             return f"{intent.step} was done under {key} and again under {effect.key}, and nobody decided to repeat it"
     return None
 
@@ -116,7 +117,7 @@ def completed_means_done(story: Story, before: Batch, recorded: Recorded) -> str
     step = before.steps[fact.step]
     if step.target.startswith("system:"):
         return None
-    done = sum(each.ok for each in story.effects.get(step.key, ()))
+    done = story.done(step.key)
     wanted = 1 if isinstance(fact, StepCompleted) or fact.resolution == "done" else 0
     if done == wanted:
         return None
@@ -226,6 +227,16 @@ def times_in_order(story: Story, before: Batch, recorded: Recorded) -> str | Non
     return None
 
 
+def the_right_patient(story: Story, given: ProductAdministered) -> str | None:
+    """Nobody is given a product that was not released, or that is another patient's."""
+    batch = story.batch
+    if batch is None or batch.disposition is None or batch.disposition.fact.disposition != "released":
+        return f"{given.batch} was given for order {given.order} and was never released"
+    if (given.coi, given.order) != (batch.created.coi, batch.created.order):
+        return f"{given.batch} was given as {given.coi} for {given.order}; it is {batch.created.coi} for another order"
+    return None
+
+
 # -- at the end, on the batch read back from its bytes ------------------------------------------------------------------------
 
 
@@ -308,6 +319,7 @@ AFTER_EVERY_ENTRY: tuple[OnEntry, ...] = (
     times_in_order,
 )  # fmt: skip
 AT_THE_END: tuple[AtEnd, ...] = (every_effect_is_told, comes_to_an_end)
+OF_PATIENTS = (the_right_patient,)
 OF_THE_RECORD = (same_fold, decides_again, nothing_lost, record_is_sound)
 """Asked of the record once a world has ended, and of each batch whenever the platform starts again (`same_fold`)."""
 

@@ -1,12 +1,13 @@
 """Platform: one life of it, from its start to its crash or its end. All it knows it has from the record."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from cytoloop.app.permissions import check
 from cytoloop.app.production import free_equipment
+from cytoloop.app.quality import released
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.reviewing import ask_review
 from cytoloop.app.simulation.setting import Parts
@@ -16,7 +17,7 @@ from cytoloop.core.equipment import Command, Door, Outcome, UnreachableError
 from cytoloop.core.errors import ConflictError, RefusedError
 from cytoloop.core.facts.production import BatchCreated
 from cytoloop.core.master import MasterRecipe
-from cytoloop.core.time import Clock, after
+from cytoloop.core.time import Pace, after
 from cytoloop.production.runner import Runner
 from cytoloop.record.ledger import Ledger
 
@@ -37,7 +38,23 @@ class Plan:
     number: str
     coi: str
     arrives: float
-    """Hours from the world's beginning to the arrival of its material."""
+    """Hours from the world's beginning until its patient comes."""
+
+
+class Patient(Protocol):
+    """What stands around a batch: whose it is. Called again after a crash, with the record as it is then."""
+
+    async def comes(self, ledger: Ledger, plan: Plan) -> None:
+        """Everything that is done before the batch's material is at the plant."""
+        ...
+
+    def creation(self, ledger: Ledger, plan: Plan, equipment: dict[str, str]) -> BatchCreated:
+        """The fact that makes the batch."""
+        ...
+
+    async def is_treated(self, ledger: Ledger, plan: Plan, batch: Batch) -> None:
+        """Everything that is done with a batch that was released."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +96,10 @@ class SlowJournal:
 class Site:
     """What a life of the platform finds around it."""
 
-    clock: Clock
+    clock: Pace
     door: Door
     master: MasterRecipe
+    patient: Patient
     parts: Parts
     occupied: Callable[[], frozenset[str]]
     """Units with somebody's material in them, as people see."""
@@ -89,10 +107,11 @@ class Site:
     """People clear away what is left of an aborted batch's material."""
     doubled: Callable[[str], bool]
     """Whether a second runner is started on the batch, by mistake."""
-    spawn: Callable[[Any], Any]
+    spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object]
+    """Lets something go on in this life."""
     folded: Callable[[Batch], None]
+    """Is told of each batch as it was folded from the record."""
     said: Callable[[str], None]
-    begins: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +121,16 @@ class Platform:
     site: Site
     ledger: Ledger
     journal: SlowJournal
-    plans: tuple[Plan, ...]
+    used: dict[str, frozenset[str]] = field(default_factory=dict)
+    """Batch number -> units it has to itself."""
+    _woken: dict[str, Batch] = field(default_factory=dict)
+
+    def wake(self, plans: Sequence[Plan]) -> None:
+        """Read every batch that there is, before anybody looks for free equipment."""
+        for plan in plans:
+            batch = self._read(plan.number)
+            if batch is not None:
+                self._woken[plan.number] = batch
 
     async def live(self, plan: Plan) -> None:
         """Take one batch as far as it goes, starting it again whenever it stops for a reason that passes."""
@@ -115,45 +143,40 @@ class Platform:
         raise AssertionError(f"{plan.number} stopped a thousand times")
 
     async def _journey(self, plan: Plan) -> None:
-        batch = self._read(plan.number) or await self._created(plan)
+        await self.site.patient.comes(self.ledger, plan)
+        woken = self._woken.pop(plan.number, None)
+        batch = woken or self._read(plan.number) or await self._created(plan)
         for _ in range(MOST_RUNS):
             if batch.ended:
                 break
             batch = await self._carried(batch)
-            if batch.held is not None:
+            if not batch.ended:
                 await self._wait(LOOKED_AFTER)
                 batch = self._read(plan.number) or batch
         if batch.aborted is not None:
             self.site.clear(batch.created.coi)
+        if batch.ended:
+            self.used.pop(plan.number, None)
         if batch.ended and batch.disposition is None:
-            await self._decided(batch)
+            batch = await self._decided(batch)
+        if released(batch.disposition):
+            await self.site.patient.is_treated(self.ledger, plan, batch)
 
     # -- production -------------------------------------------------------------------------------------------------
 
     async def _created(self, plan: Plan) -> Batch:
-        await self.site.clock.until(after(self.site.begins, plan.arrives))
-        while (equipment := free_equipment(self.site.master.plant, self._occupied())) is None:
+        """The batch, once there is equipment for it: units neither given to another one nor with anything in them."""
+        while True:
+            taken = self.site.occupied().union(*self.used.values())
+            equipment = free_equipment(self.site.master.plant, taken)
+            if equipment is not None:
+                break
             await self._wait(6.0)
-        draft = Draft(fact=self._creation(plan, equipment), actor="system:production", happened_at=self._now())
+        created = self.site.patient.creation(self.ledger, plan, equipment)
+        self.used[plan.number] = frozenset(equipment.values())
+        draft = Draft(fact=created, actor="system:production", happened_at=self.site.clock.now())
         (recorded,) = await self.journal.append(f"batch/{plan.number}", [draft], expected=0)
         return fold([recorded], self.site.master)
-
-    def _creation(self, plan: Plan, equipment: dict[str, str]) -> BatchCreated:
-        master = self.site.master
-        return BatchCreated(
-            batch=plan.number, order=f"O-{plan.number}", subject=f"S-{plan.number}", study="ST-SIMULATED",
-            coi=plan.coi, product=master.product.product, line="simulated", recipe=master.recipe.recipe,
-            recipe_version=master.recipe.version, recipe_sha256="0" * 64, weight=70.0, equipment=equipment,
-        )  # fmt: skip
-
-    def _occupied(self) -> frozenset[str]:
-        """Units that a batch of the record has to itself, and those with something in them."""
-        units: set[str] = set(self.site.occupied())
-        for plan in self.plans:
-            batch = self._read(plan.number)
-            if batch is not None and not batch.ended:
-                units.update(batch.created.equipment.values())
-        return frozenset(units)
 
     async def _carried(self, batch: Batch) -> Batch:
         runner = Runner(
@@ -162,9 +185,7 @@ class Platform:
         )  # fmt: skip
         if self.site.doubled(batch.number):
             self.site.spawn(partial(self._second, runner, batch))
-        carried = await self.site.parts.carry(runner, batch)  # type: ignore[misc]  # an awaitable of a batch
-        assert isinstance(carried, Batch), "carrying gives the batch back"
-        return carried
+        return await self.site.parts.carry(runner, batch)
 
     async def _second(self, runner: Runner, batch: Batch) -> None:
         """Somebody else carries the same batch, until one of the two finds out."""
@@ -175,19 +196,19 @@ class Platform:
 
     # -- quality ----------------------------------------------------------------------------------------------------
 
-    async def _decided(self, batch: Batch) -> None:
+    async def _decided(self, batch: Batch) -> Batch:
         """The record is reviewed and the batch decided on; who refuses or is away is asked again."""
         registrar = Registrar(self.ledger, self.site.clock)
         for _ in range(MOST_ASKED):
             try:
                 if batch.reviewed is None:
                     batch = await self._kept(batch, await ask_review(registrar, batch, self.site.door, "read"))
-                _, draft = await self.site.parts.dispose(registrar, batch, self.site.door, ())  # type: ignore[misc]
-                await self._kept(batch, draft)
-                return
+                _, draft = await self.site.parts.dispose(registrar, batch, self.site.door, ())
+                return await self._kept(batch, draft)
             except RefusedError as why:
                 self.site.said(f"refused {batch.number}: {why}")
                 await self._wait(LOOKED_AFTER)
+        return batch
 
     async def _kept(self, batch: Batch, draft: Draft) -> Batch:
         for recorded in await self.journal.append(f"batch/{batch.number}", [draft], expected=batch.position):
@@ -203,10 +224,9 @@ class Platform:
             return None
         batch = fold(entries, self.site.master)
         self.site.folded(batch)
+        if not batch.ended:
+            self.used[number] = frozenset(batch.created.equipment.values())
         return batch
 
-    def _now(self) -> Any:
-        return self.site.clock.now()
-
     async def _wait(self, hours: float) -> None:
-        await self.site.clock.until(after(self._now(), hours))
+        await self.site.clock.until(after(self.site.clock.now(), hours))

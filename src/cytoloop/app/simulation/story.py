@@ -1,6 +1,7 @@
 """Story: what is known of one batch from outside the platform: its entries as they are kept, and what was really done."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from cytoloop.adapters.faulty.equipment import Effect
@@ -41,6 +42,8 @@ class Story:
     """Source, signal and source time of every reading in the record."""
     retells: int = 0
     """Readings that the newest entry holds a second time."""
+    looked: Callable[[str], bool] | None = None
+    """Look at the equipment whether what a key began came to its end; None where each effect says so at once."""
     _order: Order | None = None
 
     def take(self, recorded: Recorded) -> Batch | None:
@@ -72,6 +75,13 @@ class Story:
         keys = self.attempts.get(step, [])
         return next((key for key in reversed(keys) if self.intents[key].attempt == attempt), "")
 
+    def done(self, key: str) -> int:
+        """How often what the key commanded was really done."""
+        effects = [each for each in self.effects.get(key, ()) if each.ok]
+        if self.looked is None or not effects or effects[0].target.startswith("person:"):
+            return len(effects)
+        return len(effects) if self.looked(key) else 0
+
     def order(self, batch: Batch) -> Order:
         """The order of the batch's steps; worked out anew when a parameter was moved or a way taken."""
         known = self._order
@@ -91,12 +101,13 @@ class Stories:
     """Every batch of a world."""
 
     master: MasterRecipe
+    looked: Callable[[str], bool] | None = None
     by_number: dict[str, Story] = field(default_factory=dict)
 
     def of(self, number: str) -> Story:
         """The story of a batch, begun when it is not there."""
         found = self.by_number.get(number)
         if found is None:
-            found = self.by_number[number] = Story(self.master, number)
+            found = self.by_number[number] = Story(self.master, number, looked=self.looked)
         return found
 

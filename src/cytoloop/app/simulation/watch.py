@@ -9,6 +9,7 @@ from cytoloop.app.simulation import invariants
 from cytoloop.app.simulation.story import Stories
 from cytoloop.core.batch import Batch, apply, begin
 from cytoloop.core.entry import Recorded
+from cytoloop.core.facts.clinic import ProductAdministered
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.store import Store
 from cytoloop.core.time import Clock
@@ -103,6 +104,9 @@ class Watch:
         if self.trace is not None:
             step = getattr(recorded.fact, "step", None) or getattr(recorded.fact, "deviation", "")
             self.trace(f"entry   {entry.sequence} {entry.stream}[{entry.position}] {entry.name} {step} by {entry.actor}")
+        if isinstance(recorded.fact, ProductAdministered):
+            story = self.stories.of(recorded.fact.batch)
+            self._judge("the_right_patient", story.number, invariants.the_right_patient(story, recorded.fact))
         if not entry.stream.startswith(BATCH):
             return
         story = self.stories.of(entry.stream.removeprefix(BATCH))

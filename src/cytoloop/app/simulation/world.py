@@ -16,12 +16,19 @@ from cytoloop.adapters.faulty.people import CountedPeople
 from cytoloop.adapters.faulty.telemetry import FaultyReadings
 from cytoloop.app.doors import Doors
 from cytoloop.app.simulation.loop import LIFE, SimulatedLoop, StuckError
+from cytoloop.adapters.plant.donors import Distribution
+from cytoloop.adapters.plant.facility import Facility
+from cytoloop.app.simulation.biology import CountedFacility, faults_of
+from cytoloop.app.simulation.nobody import Nobody
 from cytoloop.app.simulation.platform import Mortal, Plan, Platform, Site, SlowJournal
+from cytoloop.app.simulation.patients import Patients
 from cytoloop.app.simulation.setting import ARRIVALS, LONGEST, START, Setting
 from cytoloop.app.simulation.story import Stories
 from cytoloop.app.simulation.watch import Violation, Watch, WatchedLedger
+from cytoloop.clinic.order import coi_number
 from cytoloop.core.errors import StoreError
 from cytoloop.core.store import TreeHead
+from cytoloop.core.time import after
 from cytoloop.record.codec import Codec
 
 CODEC = Codec()
@@ -61,8 +68,9 @@ class World:
     loop: SimulatedLoop = field(init=False)
     disk: FaultyDisk = field(init=False)
     watch: Watch = field(init=False)
-    equipment: CountedEquipment = field(init=False)
+    equipment: CountedEquipment | CountedFacility = field(init=False)
     people: CountedPeople = field(init=False)
+    patient: Nobody | Patients = field(init=False)
     lines: list[str] = field(default_factory=list)
     life: int = 0
     _violation: Violation | None = None
@@ -79,26 +87,49 @@ class World:
         setting = self.setting
         self.dice = dice = Dice(setting.seed)
         self.loop = loop = SimulatedLoop(START, lambda number: dice.draw("tie", number))
-        self.disk = FaultyDisk(full=self._full, told=self._written)
+        self.disk = setting.parts.disk(full=self._full, told=self._written)
         self.watch = watch = Watch(
             store=self.disk, codec=CODEC, stories=Stories(setting.master), clock=loop, violated=self._violated,
             trace=self._trace if setting.traced else None,
         )  # fmt: skip
-        rates, master = setting.rates, setting.master
-        readings = FaultyReadings(dice=dice, rates=rates, note=watch.fault)
-        self.equipment = setting.parts.equipment(
-            plant=master.plant, product=master.product, clock=loop, dice=dice, rates=rates, begins=START,
-            readings=readings, told=watch.effect, note=watch.fault,
-        )  # fmt: skip
-        self.people = CountedPeople(
-            clock=loop, dice=dice, rates=rates, fetch=self._fetched, looked=self.equipment.worked,
+        self.equipment = self._with_biology() if setting.full else self._light()
+        self.people = setting.parts.people(
+            clock=loop, dice=dice, rates=setting.rates, fetch=self._fetched, looked=self.equipment.worked,
             told=watch.effect, note=watch.fault,
         )  # fmt: skip
         self._plans = tuple(
-            Plan(number=f"B-{n + 1}", coi=f"COI-{n + 1:04d}", arrives=ARRIVALS * n) for n in range(setting.batches)
+            Plan(number=f"B-{n + 1}", coi=coi_number("DEMO", START.year, n + 1), arrives=ARRIVALS * n)
+            for n in range(setting.batches)
         )
-        self._dies_at = dice.gap(rates.get("crash", 0.0), "crash", 0)
-        self._fills_at = dice.gap(rates.get("full-disk", 0.0), "full-disk", 0)
+        self._dies_at = dice.gap(setting.rates.get("crash", 0.0), "crash", 0)
+        self._fills_at = dice.gap(setting.rates.get("full-disk", 0.0), "full-disk", 0)
+
+    def _light(self) -> CountedEquipment:
+        setting = self.setting
+        self.patient = Nobody(clock=self.loop, master=setting.master, begins=START)
+        return setting.parts.equipment(
+            plant=setting.master.plant, product=setting.master.product, clock=self.loop, dice=self.dice,
+            rates=setting.rates, begins=START, readings=self._readings(), told=self.watch.effect,
+            note=self.watch.fault,
+        )  # fmt: skip
+
+    def _with_biology(self) -> CountedFacility:
+        setting = self.setting
+        facility = Facility(
+            seed=setting.seed, clock=self.loop, donors=Distribution.from_data(setting.pack.donors),
+            plant=setting.master.plant, faults=faults_of(setting.rates),
+        )  # fmt: skip
+        counted = CountedFacility(
+            facility=facility, clock=self.loop, readings=self._readings(), told=self.watch.effect,
+            note=self.watch.fault,
+        )  # fmt: skip
+        self.watch.stories.looked = counted.worked
+        self.patient = Patients(clock=self.loop, facility=facility, pack=setting.pack, seed=setting.seed,
+                                begins=after(START, 24.0 * 14))
+        return counted
+
+    def _readings(self) -> FaultyReadings:
+        return FaultyReadings(dice=self.dice, rates=self.setting.rates, note=self.watch.fault)
 
     def run(self) -> Ended:
         """Let it run to its end, or to the first invariant that does not hold."""
@@ -119,6 +150,8 @@ class World:
     # -- the platform, life after life ----------------------------------------------------------------------------------
 
     async def _operate(self) -> None:
+        if isinstance(self.patient, Patients):
+            await self.patient.found(WatchedLedger(self.disk, self.loop, CODEC, self.watch), self._plans)
         while not await self._lived():
             down = self.dice.draw("down", self.life)
             await self.loop.until(self.loop.now() + timedelta(minutes=1) + timedelta(hours=4) * down * down)
@@ -139,7 +172,8 @@ class World:
     async def _worked(self, life: int) -> None:
         ledger = WatchedLedger(self.disk, self.loop, CODEC, self.watch)
         journal = SlowJournal(ledger=ledger, slow=self._slow)
-        platform = Platform(site=self._site(), ledger=ledger, journal=journal, plans=self._plans)
+        platform = Platform(site=self._site(), ledger=ledger, journal=journal)
+        platform.wake(self._plans)
         work = [self.loop.spawn(self._guarded(partial(platform.live, plan)), life) for plan in self._plans]
         await asyncio.gather(*work)
 
@@ -156,16 +190,17 @@ class World:
     def _site(self) -> Site:
         setting = self.setting
         cuts = Cuts(dice=self.dice, rate=setting.rates.get("partition", 0.0), begins=START)
-        network = FaultyDoor(
+        network = setting.parts.network(
             inner=self.equipment, clock=self.loop, dice=self.dice, rates=setting.rates, cuts=cuts,
             target_of=self._targets, note=self.watch.fault,
         )  # fmt: skip
-        doors = Doors({"person:": self.people, "": setting.parts.door(network)})
+        doors = Doors({"person:": self.people, "": network})
+        mortal = Mortal(inner=doors, may_die=self._may_die)
         return Site(
-            clock=self.loop, door=Mortal(inner=doors, may_die=self._may_die), master=setting.master,
-            parts=setting.parts, occupied=lambda: frozenset(self.equipment.holds), clear=self._cleared,
+            clock=self.loop, door=setting.parts.door(mortal), master=setting.master, patient=self.patient,
+            parts=setting.parts, occupied=lambda: frozenset(self.equipment.holds), clear=self.equipment.clear,
             doubled=self._doubled, spawn=lambda work: self.loop.spawn(self._guarded(work), self.life),
-            folded=self.watch.folded, said=self.watch.said, begins=START,
+            folded=self.watch.folded, said=self.watch.said,
         )  # fmt: skip
 
     # -- what befalls it -----------------------------------------------------------------------------------------------
@@ -196,11 +231,13 @@ class World:
         return True
 
     def _written(self, when: str) -> None:
-        if self._counted() or self._dead():
+        if self.life and (self._counted() or self._dead()):
             self._killed(f"{when} a write")
             raise CrashError
 
     def _full(self) -> str | None:
+        if not self.life:
+            return None
         self._appends += 1
         now = self.loop.now()
         if self._appends >= self._fills_at:
@@ -230,9 +267,6 @@ class World:
         fetched = others[int(self.dice.draw("fetched", number, self._acts) * len(others))] if wrong else own
         self.equipment.at_hand[own] = fetched
         return fetched
-
-    def _cleared(self, coi: str) -> None:
-        self.equipment.holds = {unit: whose for unit, whose in self.equipment.holds.items() if whose != coi}
 
     # -- the end ----------------------------------------------------------------------------------------------------------
 
