@@ -22,6 +22,7 @@ from cytoloop.cli import (
     plant,
     recipe,
     record,
+    simulate,
     store,
     telemetry,
     twin,
@@ -45,6 +46,7 @@ app.command("demo")(demo.demo)
 app.command("serve")(record.serve)
 app.command("verify")(record.verify)
 app.command("audit")(audit.audit)
+app.command("simulate")(simulate.simulate)
 app.command("init")(store.init)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_command)

@@ -73,7 +73,7 @@ class CountedEquipment:
             for number in range(1, each.count + 1):
                 self._classes[f"{each.equipment_class.replace('_', '-')}-{number:02d}"] = each.equipment_class
 
-    # -- the door -------------------------------------------------------------------------------------------------
+    # -- the door ----------------------------------------------------------------------------------------------------
 
     async def perform(self, command: Command) -> Outcome:
         if command.key in self.refused:
@@ -101,7 +101,7 @@ class CountedEquipment:
         await self.clock.until(self.ends[key])
         return self.outcomes[key]
 
-    # -- what it does -------------------------------------------------------------------------------------------------
+    # -- what it does ------------------------------------------------------------------------------------------------
 
     def act(self, command: Command) -> None:
         """Do it: the outcome is settled now and is there when the work has ended."""

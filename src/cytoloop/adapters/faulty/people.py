@@ -54,9 +54,7 @@ class CountedPeople:
             "scan": "wrong-bag", "transfer": "wrong-bag", "print": "wrong-bag", "ask": "out-of-range-answer",
             "add": "out-of-range-answer", "decide": "unsigned-answer", "sign": "unsigned-answer",
         }  # fmt: skip
-        self._odds = {
-            verb: some(self.rates, "late-operator", "absent-operator", kind) for verb, kind in wrong.items()
-        }
+        self._odds = {verb: some(self.rates, "late-operator", "absent-operator", kind) for verb, kind in wrong.items()}
 
     async def perform(self, command: Command) -> Outcome:
         if command.key in self.refused:

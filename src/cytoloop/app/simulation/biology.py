@@ -27,7 +27,7 @@ def faults_of(rates: Rates) -> Faults:
 
 @dataclass(slots=True, kw_only=True)
 class CountedFacility:
-    """The facility as a door. Outcomes and effects outlive the platform; a key that was asked about too early is void."""
+    """The facility as a door. What it did outlives the platform; a key that was asked about too early is void."""
 
     facility: Facility
     clock: Clock

@@ -51,7 +51,7 @@ class Asked:
         return self.when_
 
 
-class SimulatedLoop(asyncio.AbstractEventLoop):
+class SimulatedLoop:
     """The loop, and the clock of everything in it (`core.time.Clock`).
 
     `tie` orders those who wait for the same moment: given dice, another seed is another order.
@@ -66,7 +66,12 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         self._never: list[Asked] = []
         self._failed: BaseException | None = None
 
-    # -- the clock ------------------------------------------------------------------------------------------------
+    @property
+    def _itself(self) -> asyncio.AbstractEventLoop:
+        """The loop as asyncio takes it: all that tasks and futures ask of one is here, what needs I/O is not."""
+        return cast("asyncio.AbstractEventLoop", self)
+
+    # -- the clock ---------------------------------------------------------------------------------------------------
 
     def now(self) -> Instant:
         """The present moment."""
@@ -81,7 +86,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def begin(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         """Let `work` go on beside the caller (`core.time.Pace`)."""
-        return asyncio.Task(work, loop=self)
+        return asyncio.Task(work, loop=self._itself)
 
     async def first(self, doings: Collection[Doing[Any]], when: Instant | None = None) -> None:
         """Return once one of `doings`, which were begun here, has ended, or at `when` if that comes before."""
@@ -91,9 +96,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         woken = self.create_future()
         if when is not None:
             self._wait(max(when, self._now), woken)
+
         def wake(_: object) -> None:
             if not woken.done():
                 woken.set_result(None)
+
         for doing in waited:
             doing.add_done_callback(wake)
         try:
@@ -107,11 +114,11 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         number = next(self._order)
         heapq.heappush(self._waiting, (when, self._tie(number), number, what))
 
-    # -- running ----------------------------------------------------------------------------------------------------
+    # -- running -----------------------------------------------------------------------------------------------------
 
     def run(self, work: Coroutine[Any, Any, None], until: Instant) -> bool:
         """Run `work` to its end, or as far as time goes to `until`; whether it ended. Its failure is raised."""
-        asyncio._set_running_loop(self)  # for those who write event loops
+        asyncio._set_running_loop(self._itself)  # for those who write event loops
         try:
             task = self.create_task(work)
             while not task.done():
@@ -129,7 +136,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """A task that belongs to one life of the platform, as does every task that it makes."""
         context = copy_context()
         context.run(LIFE.set, life)
-        return asyncio.Task(work, loop=self, context=context)
+        return asyncio.Task(work, loop=self._itself, context=context)
 
     def kill(self, life: int) -> None:
         """Whatever belongs to `life` never runs again: no clean-up, no last word."""
@@ -141,7 +148,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
 
     def bury(self) -> None:
         """Close what will never run again. Whatever it tries on its way out is its own affair."""
-        for task in sorted(asyncio.all_tasks(self), key=lambda each: each.get_name()):
+        for task in sorted(asyncio.all_tasks(self._itself), key=lambda each: each.get_name()):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # as asyncio says that it is known
             coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
             with suppress(BaseException):
@@ -180,7 +187,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
                 return True
         raise StuckError("everybody waits for somebody and nobody for a moment")
 
-    # -- what asyncio asks of a loop ----------------------------------------------------------------------------------
+    # -- what asyncio asks of a loop ---------------------------------------------------------------------------------
 
     def time(self) -> float:
         return (self._now - EPOCH).total_seconds()
@@ -202,10 +209,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return asked
 
     def create_future(self) -> "asyncio.Future[Any]":
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self._itself)
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> Any:
-        return asyncio.Task(coro, loop=self, name=name, context=context)
+        return asyncio.Task(coro, loop=self._itself, name=name, context=context)
 
     def get_debug(self) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""Nobody: batches of the light world, which have no patients: material comes at its time and the product goes nowhere."""
+"""Nobody: batches of the light world, which have no patients: their material comes at its time."""
 
 from dataclasses import dataclass
 

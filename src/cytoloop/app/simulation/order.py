@@ -37,7 +37,7 @@ class Order:
         """Every step that must be done before the batch is finished."""
         return tuple(self.needs)
 
-    # -- reading the tree ------------------------------------------------------------------------------------------
+    # -- reading the tree --------------------------------------------------------------------------------------------
 
     def sequence(self, operation: Operation, path: str, items: tuple[Item, ...], entering: Entering) -> Entering:
         """Put every step of a sequence in; gives what follows it needs."""

@@ -1,4 +1,4 @@
-"""Patients: of the full world: each batch has an order before it, under the rules of law, and an administration after."""
+"""Patients: of the full world: an order before each batch, under the rules of law, and an administration after."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -92,7 +92,7 @@ class Patients:
         )
         self._clinic(ledger).administer(known.placed, given)
 
-    # -- small things -----------------------------------------------------------------------------------------------
+    # -- small things ------------------------------------------------------------------------------------------------
 
     def _clinic(self, ledger: Ledger) -> Clinic:
         registrar = Registrar(ledger, self.clock)

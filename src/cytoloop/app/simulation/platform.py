@@ -162,7 +162,7 @@ class Platform:
         if released(batch.disposition):
             await self.site.patient.is_treated(self.ledger, plan, batch)
 
-    # -- production -------------------------------------------------------------------------------------------------
+    # -- production --------------------------------------------------------------------------------------------------
 
     async def _created(self, plan: Plan) -> Batch:
         """The batch, once there is equipment for it: units neither given to another one nor with anything in them."""
@@ -194,7 +194,7 @@ class Platform:
         except (ConflictError, UnreachableError) as why:
             self.site.said(f"the second runner of {batch.number} stopped: {why}")
 
-    # -- quality ----------------------------------------------------------------------------------------------------
+    # -- quality -----------------------------------------------------------------------------------------------------
 
     async def _decided(self, batch: Batch) -> Batch:
         """The record is reviewed and the batch decided on; who refuses or is away is asked again."""
@@ -215,7 +215,7 @@ class Platform:
             batch = apply(batch, recorded)
         return batch
 
-    # -- small things -----------------------------------------------------------------------------------------------
+    # -- small things ------------------------------------------------------------------------------------------------
 
     def _read(self, number: str) -> Batch | None:
         """The batch as the record tells it; None when it was never created."""

@@ -1,4 +1,4 @@
-"""Story: what is known of one batch from outside the platform: its entries as they are kept, and what was really done."""
+"""Story: one batch as seen from outside the platform: its entries as they are kept, and what was really done."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -45,6 +45,11 @@ class Story:
     looked: Callable[[str], bool] | None = None
     """Look at the equipment whether what a key began came to its end; None where each effect says so at once."""
     _order: Order | None = None
+
+    @property
+    def acts(self) -> int:
+        """Effects there were in all."""
+        return sum(len(done) for done in self.effects.values())
 
     def take(self, recorded: Recorded) -> Batch | None:
         """One more entry was kept; gives the batch as it was before."""
@@ -110,4 +115,3 @@ class Stories:
         if found is None:
             found = self.by_number[number] = Story(self.master, number, looked=self.looked)
         return found
-

@@ -5,12 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from cytoloop.adapters.faulty.equipment import Effect
-from cytoloop.app.simulation import invariants
+from cytoloop.app.simulation import at_the_end, invariants
 from cytoloop.app.simulation.story import Stories
 from cytoloop.core.batch import Batch, apply, begin
 from cytoloop.core.entry import Recorded
 from cytoloop.core.facts.clinic import ProductAdministered
-from cytoloop.core.master import MasterRecipe
 from cytoloop.core.store import Store
 from cytoloop.core.time import Clock
 from cytoloop.production.runner import advance
@@ -50,7 +49,7 @@ class Watch:
     """Entries of the record that were looked at."""
     faults: Counter[str] = field(default_factory=Counter)
 
-    # -- what happens -----------------------------------------------------------------------------------------------
+    # -- what happens ------------------------------------------------------------------------------------------------
 
     def effect(self, effect: Effect) -> None:
         """Something was done in the world."""
@@ -96,17 +95,19 @@ class Watch:
         """An invariant does not hold."""
         self._judge(invariant, batch, what)
 
-    # -- judging --------------------------------------------------------------------------------------------------------
+    # -- judging -----------------------------------------------------------------------------------------------------
 
     def _look(self, recorded: Recorded) -> None:
         self.seen += 1
         entry = recorded.entry
         if self.trace is not None:
             step = getattr(recorded.fact, "step", None) or getattr(recorded.fact, "deviation", "")
-            self.trace(f"entry   {entry.sequence} {entry.stream}[{entry.position}] {entry.name} {step} by {entry.actor}")
+            self.trace(
+                f"entry   {entry.sequence} {entry.stream}[{entry.position}] {entry.name} {step} by {entry.actor}"
+            )
         if isinstance(recorded.fact, ProductAdministered):
             story = self.stories.of(recorded.fact.batch)
-            self._judge("the_right_patient", story.number, invariants.the_right_patient(story, recorded.fact))
+            self._judge("the_right_patient", story.number, at_the_end.the_right_patient(story, recorded.fact))
         if not entry.stream.startswith(BATCH):
             return
         story = self.stories.of(entry.stream.removeprefix(BATCH))
@@ -123,20 +124,20 @@ class Watch:
                 self.trace(f"VIOLATED {violation}")
             self.violated(violation)
 
-    # -- looking back -----------------------------------------------------------------------------------------------------
+    # -- looking back ------------------------------------------------------------------------------------------------
 
     def folded(self, again: Batch) -> None:
         """The platform folded a batch from the record."""
         self.catch_up()
         story = self.stories.of(again.number)
         if story.batch is None or again.position == story.batch.position:
-            self._judge("same_fold", again.number, invariants.same_fold(story, again))
+            self._judge("same_fold", again.number, at_the_end.same_fold(story, again))
 
     def conclude(self, *, replay: bool = True) -> None:
         """Everything that is asked of a world once it has ended."""
         self.catch_up()
-        self._judge("nothing_lost", "", invariants.nothing_lost(self.acknowledged, self.store))
-        self._judge("record_is_sound", "", invariants.record_is_sound(self.store))
+        self._judge("nothing_lost", "", at_the_end.nothing_lost(self.acknowledged, self.store))
+        self._judge("record_is_sound", "", at_the_end.record_is_sound(self.store))
         for story in self.stories.by_number.values():
             for invariant in invariants.AT_THE_END:
                 self._judge(invariant.__name__, story.number, invariant(story))
@@ -148,10 +149,10 @@ class Watch:
         history = [self.codec.decode(sound_entry_of(row)) for row in self.store.stream(f"{BATCH}{number}")]
         batch, decided = begin(history[0], self.stories.master), 0
         for place, recorded in enumerate(history[1:], 1):
-            if place >= decided and invariants.decided_by_advance(batch, recorded):
+            if place >= decided and at_the_end.decided_by_advance(batch, recorded):
                 drafts = advance(batch, recorded.entry.happened_at).drafts
                 facts = [draft.fact for draft in drafts]
-                self._judge("decides_again", number, invariants.decides_again(facts, history[place:]))
+                self._judge("decides_again", number, at_the_end.decides_again(facts, history[place:]))
                 decided = place + len(facts)
             batch = apply(batch, recorded)
         return batch

@@ -11,17 +11,18 @@ from typing import Any
 from cytoloop.adapters.faulty.dice import Dice
 from cytoloop.adapters.faulty.disk import FaultyDisk
 from cytoloop.adapters.faulty.equipment import CountedEquipment
-from cytoloop.adapters.faulty.network import Cuts, FaultyDoor
+from cytoloop.adapters.faulty.network import Cuts
 from cytoloop.adapters.faulty.people import CountedPeople
 from cytoloop.adapters.faulty.telemetry import FaultyReadings
-from cytoloop.app.doors import Doors
-from cytoloop.app.simulation.loop import LIFE, SimulatedLoop, StuckError
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.facility import Facility
+from cytoloop.app.doors import Doors
+from cytoloop.app.simulation import at_the_end
 from cytoloop.app.simulation.biology import CountedFacility, faults_of
+from cytoloop.app.simulation.loop import LIFE, SimulatedLoop, StuckError
 from cytoloop.app.simulation.nobody import Nobody
-from cytoloop.app.simulation.platform import Mortal, Plan, Platform, Site, SlowJournal
 from cytoloop.app.simulation.patients import Patients
+from cytoloop.app.simulation.platform import Mortal, Plan, Platform, Site, SlowJournal
 from cytoloop.app.simulation.setting import ARRIVALS, LONGEST, START, Setting
 from cytoloop.app.simulation.story import Stories
 from cytoloop.app.simulation.watch import Violation, Watch, WatchedLedger
@@ -124,8 +125,9 @@ class World:
             note=self.watch.fault,
         )  # fmt: skip
         self.watch.stories.looked = counted.worked
-        self.patient = Patients(clock=self.loop, facility=facility, pack=setting.pack, seed=setting.seed,
-                                begins=after(START, 24.0 * 14))
+        self.patient = Patients(
+            clock=self.loop, facility=facility, pack=setting.pack, seed=setting.seed, begins=after(START, 24.0 * 14)
+        )
         return counted
 
     def _readings(self) -> FaultyReadings:
@@ -142,12 +144,12 @@ class World:
         except StuckError as why:
             self._violation = self._violation or Violation(invariant="comes_to_an_end", batch="", what=str(why))
         except Exception as error:  # noqa: BLE001  (whatever the platform stumbles over is what is looked for)
-            what = f"{type(error).__name__}: {error}"
+            what = at_the_end.runs_without_mistake(error) or ""
             self._violation = self._violation or Violation(invariant="runs_without_mistake", batch="", what=what)
         self._bury()
         return self._ended()
 
-    # -- the platform, life after life ----------------------------------------------------------------------------------
+    # -- the platform, life after life -------------------------------------------------------------------------------
 
     async def _operate(self) -> None:
         if isinstance(self.patient, Patients):
@@ -203,7 +205,7 @@ class World:
             folded=self.watch.folded, said=self.watch.said,
         )  # fmt: skip
 
-    # -- what befalls it -----------------------------------------------------------------------------------------------
+    # -- what befalls it ---------------------------------------------------------------------------------------------
 
     def _dead(self) -> bool:
         return LIFE.get() not in (0, self.life) or (self._died is not None and self._died.done())
@@ -268,7 +270,7 @@ class World:
         self.equipment.at_hand[own] = fetched
         return fetched
 
-    # -- the end ----------------------------------------------------------------------------------------------------------
+    # -- the end -----------------------------------------------------------------------------------------------------
 
     def _violated(self, violation: Violation) -> None:
         self._violation = self._violation or violation
@@ -292,7 +294,7 @@ class World:
             released=dispositions["released"], rejected=dispositions["rejected"],
             held=sum(each.held is not None and not each.ended for each in batches),
             aborted=sum(each.aborted is not None for each in batches), entries=len(self.disk.kept),
-            effects=sum(len(done) for story in self.watch.stories.by_number.values() for done in story.effects.values()),
+            effects=sum(story.acts for story in self.watch.stories.by_number.values()),
             lives=self.life - 1, days=(self.loop.now() - START) / timedelta(days=1), head=self.disk.head(),
             faults=self.watch.faults, trace=tuple(self.lines),
         )  # fmt: skip
