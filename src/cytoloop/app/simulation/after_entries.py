@@ -1,4 +1,4 @@
-"""Invariants after every entry. Each takes the story with the entry in it, the batch as it was before, and the entry."""
+"""Invariants after every entry. Each takes the story with the entry in it, the batch as it was before, the entry."""
 
 from cytoloop.app.simulation.order import SOFTEST
 from cytoloop.app.simulation.story import Story

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cytoloop.app.simulation.platform import Plan
+from cytoloop.app.simulation.site import Plan
 from cytoloop.core.batch import Batch
 from cytoloop.core.facts.production import BatchCreated
 from cytoloop.core.master import MasterRecipe

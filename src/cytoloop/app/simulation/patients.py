@@ -9,7 +9,7 @@ from cytoloop.app.demo import drawn_patients
 from cytoloop.app.line import ORDER_TO_COLLECTION, TO_ADMINISTRATION, TRANSPORT, Patient
 from cytoloop.app.production import approve, in_force
 from cytoloop.app.registrar import Registrar
-from cytoloop.app.simulation.platform import Plan
+from cytoloop.app.simulation.site import Plan
 from cytoloop.app.views_loop import dose_of
 from cytoloop.clinic.order import Order, order
 from cytoloop.core.batch import Batch

@@ -11,6 +11,7 @@ from cytoloop.adapters.faulty.network import FaultyDoor
 from cytoloop.adapters.faulty.people import CountedPeople
 from cytoloop.app.quality import dispose, inspect
 from cytoloop.app.registrar import Registrar
+from cytoloop.app.reviewing import ask_review
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft
 from cytoloop.core.equipment import Door
@@ -69,6 +70,7 @@ class Parts:
     """What the platform speaks to in place of all doors."""
     carry: Callable[[Runner, Batch], Awaitable[Batch]] = carried
     observers: tuple[Observer, ...] = (inspect,)
+    review: Callable[[Registrar, Batch, Door, str], Awaitable[Draft]] = ask_review
     dispose: Callable[[Registrar, Batch, Door, tuple[Obstacle, ...]], Awaitable[tuple[object, Draft]]] = dispose
 
 

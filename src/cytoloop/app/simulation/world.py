@@ -19,11 +19,13 @@ from cytoloop.adapters.plant.facility import Facility
 from cytoloop.app.doors import Doors
 from cytoloop.app.simulation import at_the_end
 from cytoloop.app.simulation.biology import CountedFacility, faults_of
+from cytoloop.app.simulation.fate import Fate
 from cytoloop.app.simulation.loop import LIFE, SimulatedLoop, StuckError
 from cytoloop.app.simulation.nobody import Nobody
 from cytoloop.app.simulation.patients import Patients
-from cytoloop.app.simulation.platform import Mortal, Plan, Platform, Site, SlowJournal
+from cytoloop.app.simulation.platform import Platform
 from cytoloop.app.simulation.setting import ARRIVALS, LONGEST, START, Setting
+from cytoloop.app.simulation.site import Mortal, Plan, Site, SlowJournal
 from cytoloop.app.simulation.story import Stories
 from cytoloop.app.simulation.watch import Violation, Watch, WatchedLedger
 from cytoloop.clinic.order import coi_number
@@ -69,17 +71,13 @@ class World:
     loop: SimulatedLoop = field(init=False)
     disk: FaultyDisk = field(init=False)
     watch: Watch = field(init=False)
+    fate: Fate = field(init=False)
     equipment: CountedEquipment | CountedFacility = field(init=False)
     people: CountedPeople = field(init=False)
     patient: Nobody | Patients = field(init=False)
     lines: list[str] = field(default_factory=list)
     life: int = 0
     _violation: Violation | None = None
-    _acts: int = 0
-    _dies_at: float = 0.0
-    _fills_at: float = 0.0
-    _appends: int = 0
-    _full_until: Any = START
     _died: "asyncio.Future[None] | None" = None
     _targets: dict[str, str] = field(default_factory=dict)
     _plans: tuple[Plan, ...] = ()
@@ -93,6 +91,7 @@ class World:
             store=self.disk, codec=CODEC, stories=Stories(setting.master), clock=loop, violated=self._violated,
             trace=self._trace if setting.traced else None,
         )  # fmt: skip
+        self.fate = Fate(dice=dice, rates=setting.rates, clock=loop, note=watch.fault)
         self.equipment = self._with_biology() if setting.full else self._light()
         self.people = setting.parts.people(
             clock=loop, dice=dice, rates=setting.rates, fetch=self._fetched, looked=self.equipment.worked,
@@ -102,8 +101,6 @@ class World:
             Plan(number=f"B-{n + 1}", coi=coi_number("DEMO", START.year, n + 1), arrives=ARRIVALS * n)
             for n in range(setting.batches)
         )
-        self._dies_at = dice.gap(setting.rates.get("crash", 0.0), "crash", 0)
-        self._fills_at = dice.gap(setting.rates.get("full-disk", 0.0), "full-disk", 0)
 
     def _light(self) -> CountedEquipment:
         setting = self.setting
@@ -155,8 +152,7 @@ class World:
         if isinstance(self.patient, Patients):
             await self.patient.found(WatchedLedger(self.disk, self.loop, CODEC, self.watch), self._plans)
         while not await self._lived():
-            down = self.dice.draw("down", self.life)
-            await self.loop.until(self.loop.now() + timedelta(minutes=1) + timedelta(hours=4) * down * down)
+            await self.loop.until(self.loop.now() + self.fate.down(self.life))
 
     async def _lived(self) -> bool:
         """One life of the platform; whether it did all there was to do."""
@@ -173,7 +169,7 @@ class World:
 
     async def _worked(self, life: int) -> None:
         ledger = WatchedLedger(self.disk, self.loop, CODEC, self.watch)
-        journal = SlowJournal(ledger=ledger, slow=self._slow)
+        journal = SlowJournal(ledger=ledger, slow=self.fate.slow)
         platform = Platform(site=self._site(), ledger=ledger, journal=journal)
         platform.wake(self._plans)
         work = [self.loop.spawn(self._guarded(partial(platform.live, plan)), life) for plan in self._plans]
@@ -187,7 +183,8 @@ class World:
             await self.loop.create_future()
         except StoreError as why:
             self.watch.said(f"STOP    {why}")
-            await self._die("the record could not be written")
+            self._ends()
+            await self.loop.create_future()
 
     def _site(self) -> Site:
         setting = self.setting
@@ -201,72 +198,45 @@ class World:
         return Site(
             clock=self.loop, door=setting.parts.door(mortal), master=setting.master, patient=self.patient,
             parts=setting.parts, occupied=lambda: frozenset(self.equipment.holds), clear=self.equipment.clear,
-            doubled=self._doubled, spawn=lambda work: self.loop.spawn(self._guarded(work), self.life),
+            doubled=lambda number: self.fate.doubled(number, self.life),
+            spawn=lambda work: self.loop.spawn(self._guarded(work), self.life),
             folded=self.watch.folded, said=self.watch.said,
         )  # fmt: skip
 
-    # -- what befalls it ---------------------------------------------------------------------------------------------
+    # -- where it dies ------------------------------------------------------------------------------------------------
 
     def _dead(self) -> bool:
         return LIFE.get() not in (0, self.life) or (self._died is not None and self._died.done())
 
     async def _may_die(self, where: str) -> None:
-        if self._counted() or self._dead():
-            await self._die(where)
-
-    async def _die(self, where: str) -> None:
-        self._killed(where)
-        await self.loop.create_future()
-
-    def _killed(self, where: str) -> None:
-        if self._died is not None and not self._died.done():
-            self.watch.fault("crash", where)
-            self.loop.kill(self.life)
-            self._died.set_result(None)
-
-    def _counted(self) -> bool:
-        """One more act at which the platform may die; whether it does."""
-        self._acts += 1
-        if self._acts < self._dies_at:
-            return False
-        self._dies_at = self._acts + self.dice.gap(self.setting.rates.get("crash", 0.0), "crash", self._acts)
-        return True
+        if self.fate.dies() or self._dead():
+            self._killed(where)
+            await self.loop.create_future()
 
     def _written(self, when: str) -> None:
-        if self.life and (self._counted() or self._dead()):
+        if self.life and (self.fate.dies() or self._dead()):
             self._killed(f"{when} a write")
             raise CrashError
 
+    def _killed(self, where: str) -> None:
+        if self._ends():
+            self.watch.fault("crash", where)
+
+    def _ends(self) -> bool:
+        """Everything that belongs to this life stands still for good; whether it did not already."""
+        if self._died is None or self._died.done():
+            return False
+        self.loop.kill(self.life)
+        self._died.set_result(None)
+        return True
+
     def _full(self) -> str | None:
-        if not self.life:
-            return None
-        self._appends += 1
-        now = self.loop.now()
-        if self._appends >= self._fills_at:
-            rate = self.setting.rates.get("full-disk", 0.0)
-            self._fills_at = self._appends + self.dice.gap(rate, "full-disk", self._appends)
-            self._full_until = now + timedelta(hours=2) * self.dice.draw("full for", self._appends)
-            self.watch.fault("full-disk", f"until {self._full_until:%m-%d %H:%M}")
-        return "nothing can be written" if now < self._full_until else None
-
-    async def _slow(self, what: str) -> None:
-        rate = self.setting.rates.get("slow-disk", 0.0)
-        if rate and self.dice.draw("slow-disk", self._appends, what) < rate:
-            lasts = timedelta(seconds=1) + timedelta(minutes=10) * self.dice.draw("slow for", self._appends, what)
-            self.watch.fault("slow-disk", f"{lasts.total_seconds():.0f} s {what}")
-            await self.loop.until(self.loop.now() + lasts)
-
-    def _doubled(self, number: str) -> bool:
-        rate = self.setting.rates.get("second-runner", 0.0)
-        doubled = rate > 0 and self.dice.draw("second-runner", number, self.life) < rate
-        if doubled:
-            self.watch.fault("second-runner", number)
-        return doubled
+        return self.fate.full() if self.life else None
 
     def _fetched(self, number: str, wrong: bool) -> str:
         own = next(plan.coi for plan in self._plans if plan.number == number)
         others = [plan.coi for plan in self._plans if plan.coi != own] or [f"{own}-OTHER"]
-        fetched = others[int(self.dice.draw("fetched", number, self._acts) * len(others))] if wrong else own
+        fetched = others[int(self.dice.draw("fetched", number, self.fate.acts) * len(others))] if wrong else own
         self.equipment.at_hand[own] = fetched
         return fetched
 
