@@ -169,7 +169,7 @@ class CountedEquipment:
         return {"ended": str(program)}
 
     def _results(self, command: Command, material: str | None) -> dict[str, JSON]:
-        """Every attribute in the middle of its limits; one beyond them when the batch's pump stood still."""
+        """Every attribute near the middle of its limits; one beyond them when the batch's pump stood still."""
         plan = self.product.sampling[str(command.arguments["plan"])]
         limits = {each.attribute: each for each in self.product.at(plan.stage)}
         stuck = self._met("stuck-pump", material) and plan.stage != "incoming"
@@ -179,7 +179,7 @@ class CountedEquipment:
             times = 70.0 if each.per_kg else 1.0
             low = 0.0 if each.low is None else each.low * times
             high = (2.0 * low or 1.0) if each.high is None else each.high * times
-            value = (low + high) / 2
+            value = low + (high - low) * self.dice.between(0.4, 0.6, "result", command.key, attribute)
             if stuck and each.low is not None:
                 self.note("stuck-pump", f"{attribute} in {command.key}")
                 stuck, value = False, 0.9 * low

@@ -160,6 +160,8 @@ class CountedPeople:
         tired = isinstance(attempt, int) and attempt >= MOST_ATTEMPTS
         if "terminate" in options and (tired or self.dice.draw("terminates", command.key) < 0.03):
             return "terminate", "the material is not risked again"
+        if "rework" in options and self.dice.draw("reworks", command.key) < 0.5:
+            return "rework", "it is made good before it is tried again"
         if "repeat" in options and kind in ("step-failed", "identity-mismatch"):
             return "repeat", "the material is unharmed; the step is done again"
         return (options or ["continue"])[0], "noted; the disposition weighs it"

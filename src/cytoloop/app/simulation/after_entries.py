@@ -1,6 +1,6 @@
 """Invariants after every entry. Each takes the story with the entry in it, the batch as it was before, the entry."""
 
-from cytoloop.app.simulation.order import SOFTEST
+from cytoloop.app.simulation.order import SOFTEST, UNDECIDED
 from cytoloop.app.simulation.story import Story
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Recorded
@@ -51,7 +51,8 @@ def recipe_order(story: Story, before: Batch, recorded: Recorded) -> str | None:
         return None
     if _done(before, fact.step):
         return f"{fact.step} began again after it was done"
-    entering = story.order(before).needs.get(fact.step)
+    needs = story.order(before).needs
+    entering = needs.get(fact.step) or needs.get(f"{fact.step}{UNDECIDED}")  # a way that could not be chosen is a step
     if entering is None:
         return f"{fact.step} began, and the recipe does not ask for it"
     missing = next((step for step in entering.done if not _done(before, step)), None)

@@ -4,20 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from cytoloop.app.simulation.story import Story
 from cytoloop.core.batch import Batch
-from cytoloop.core.entry import Fact, Recorded
+from cytoloop.core.entry import Recorded
 from cytoloop.core.errors import FindingError
 from cytoloop.core.facts.clinic import ProductAdministered
-from cytoloop.core.facts.production import (
-    BatchAborted,
-    BatchFinished,
-    DeadlineMissed,
-    StepCompleted,
-    StepFailed,
-    StepStarted,
-    WayTaken,
-)
+from cytoloop.core.master import MasterRecipe
 from cytoloop.core.store import Store
-from cytoloop.production.runner import RUNNER
+from cytoloop.production.replay import replay
 from cytoloop.record.verify import verify
 
 
@@ -78,24 +70,9 @@ def record_is_sound(store: Store) -> str | None:
     return None
 
 
-def decides_again(decided: Sequence[Fact], following: Sequence[Recorded]) -> str | None:
+def decides_again(history: Sequence[Recorded], master: MasterRecipe) -> str | None:
     """The stored history replayed gives the decisions that were made: `advance` is a function of the record alone."""
-    if decided and list(decided) == [each.fact for each in following[: len(decided)]]:
-        return None
-    first = following[0]
-    now = ", ".join(f"{fact.NAME} {getattr(fact, 'step', '')}" for fact in decided) or "nothing"
-    return f"{first.entry.name} {getattr(first.fact, 'step', '')} stands at {first.entry.position}; now it is {now}"
-
-
-def decided_by_advance(before: Batch, recorded: Recorded) -> bool:
-    """Whether an entry is a decision of `advance`: what begins, what the platform does by itself, and the end."""
-    fact = recorded.fact
-    if recorded.entry.actor != RUNNER:
-        return False
-    if isinstance(fact, StepCompleted | StepFailed):
-        step = before.steps.get(fact.step)
-        return step is not None and step.target == RUNNER
-    return isinstance(fact, StepStarted | WayTaken | DeadlineMissed | BatchFinished | BatchAborted)
+    return replay(history, master).differs or None
 
 
 def runs_without_mistake(error: Exception) -> str | None:

@@ -71,7 +71,7 @@ class Patients:
         await self.clock.until(after(known.collected_at, TRANSPORT))
 
     def creation(self, ledger: Ledger, plan: Plan, equipment: dict[str, str]) -> BatchCreated:
-        known, recipe = self._order(ledger, plan), in_force(ledger, LINE, self.pack.recipe.recipe)
+        known, recipe = self._order(ledger, plan), in_force(ledger, LINE, self.pack.recipe.recipe, self.clock.now())
         assert known is not None, "its material is at the plant"
         placed = known.placed
         return BatchCreated(

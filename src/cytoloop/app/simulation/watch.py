@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from cytoloop.adapters.faulty.equipment import Effect
 from cytoloop.app.simulation import at_the_end, invariants
 from cytoloop.app.simulation.story import Stories
-from cytoloop.core.batch import Batch, apply, begin
+from cytoloop.core.batch import Batch, fold
 from cytoloop.core.entry import Recorded
 from cytoloop.core.facts.clinic import ProductAdministered
 from cytoloop.core.store import Store
 from cytoloop.core.time import Clock
-from cytoloop.production.runner import advance
 from cytoloop.record.codec import Codec
 from cytoloop.record.group import Answer, Request
 from cytoloop.record.ledger import Ledger
@@ -142,20 +141,13 @@ class Watch:
             for invariant in invariants.AT_THE_END:
                 self._judge(invariant.__name__, story.number, invariant(story))
             if replay and story.batch is not None:
-                self.folded(self._replayed(story.number))
+                self._read_again(story.number)
 
-    def _replayed(self, number: str) -> Batch:
-        """The batch folded from its bytes, each decision of the runner made again on the way."""
+    def _read_again(self, number: str) -> None:
+        """Fold the batch from its bytes, and make each decision of the runner again."""
         history = [self.codec.decode(sound_entry_of(row)) for row in self.store.stream(f"{BATCH}{number}")]
-        batch, decided = begin(history[0], self.stories.master), 0
-        for place, recorded in enumerate(history[1:], 1):
-            if place >= decided and at_the_end.decided_by_advance(batch, recorded):
-                drafts = advance(batch, recorded.entry.happened_at).drafts
-                facts = [draft.fact for draft in drafts]
-                self._judge("decides_again", number, at_the_end.decides_again(facts, history[place:]))
-                decided = place + len(facts)
-            batch = apply(batch, recorded)
-        return batch
+        self.folded(fold(history, self.stories.master))
+        self._judge("decides_again", number, at_the_end.decides_again(history, self.stories.master))
 
 
 class WatchedLedger(Ledger):
