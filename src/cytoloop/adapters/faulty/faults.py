@@ -16,6 +16,8 @@ FaultKind = Literal[
     "forgets", "program-fails", "clock-stepped", "sensor-drift", "stuck-pump",
     "duplicated-telemetry", "late-telemetry",
     "wrong-bag", "late-operator", "absent-operator", "out-of-range-answer", "unsigned-answer",
+    "hold-ordered",
+    "abort-ordered",
 ]  # fmt: skip
 
 
@@ -74,6 +76,10 @@ FAULTS: tuple[Fault, ...] = (
           what="a value is typed outside its limits"),
     Fault(kind="unsigned-answer", place="people", rate=0.03, per="answer",
           what="a decision comes back with a signature over something else"),
+    Fault(kind="hold-ordered", place="people", rate=0.1, per="batch",
+          what="somebody holds the batch in the middle of its production, and lets it go on half a day later"),
+    Fault(kind="abort-ordered", place="people", rate=0.03, per="batch",
+          what="somebody ends the batch in the middle of its production"),
 )  # fmt: skip
 """Every kind of fault. The rates are chosen here: far above a plant's, so that a few hundred seeds meet all of them."""
 

@@ -65,7 +65,7 @@ class Platform:
             batch = await self._carried(batch)
             if not batch.ended:
                 await self._wait(LOOKED_AFTER)
-                batch = self._read(plan.number) or batch
+                batch = await self._let_go_on(self._read(plan.number) or batch)
         if batch.aborted is not None:
             self.site.clear(batch.created.coi)
         if batch.ended:
@@ -90,6 +90,25 @@ class Platform:
         draft = Draft(fact=created, actor="system:production", happened_at=self.site.clock.now())
         (recorded,) = await self.journal.append(f"batch/{plan.number}", [draft], expected=0)
         return fold([recorded], self.site.master)
+
+    async def _let_go_on(self, batch: Batch) -> Batch:
+        """The batch, and when somebody holds it, after they let it go on."""
+        if batch.on_hold is None or batch.ended:
+            return batch
+        await self.site.orders.give(Registrar(self.ledger, self.site.clock), batch, "resume")
+        return self._read(batch.number) or batch
+
+    async def order(self, plan: Plan) -> None:
+        """Whatever people order on the batch, at its hour: nothing on most, and nothing twice."""
+        drawn = self.site.orders.drawn(plan.number)
+        while drawn is not None:
+            batch = self._read(plan.number)
+            if batch is not None and after(batch.created_at, drawn[1]) <= self.site.clock.now():
+                if not batch.ended and batch.abort is None and batch.on_hold is None:
+                    await self.site.orders.give(Registrar(self.ledger, self.site.clock), batch, drawn[0])
+                return
+            hour = after(batch.created_at, drawn[1]) if batch is not None else after(self.site.clock.now(), 24.0)
+            await self.site.clock.until(hour)
 
     async def _carried(self, batch: Batch) -> Batch:
         runner = Runner(

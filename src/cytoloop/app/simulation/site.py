@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from cytoloop.app.simulation.orders import Orders
 from cytoloop.app.simulation.setting import Parts
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft, Recorded
@@ -83,6 +84,7 @@ class Site:
     door: Door
     master: MasterRecipe
     patient: Patient
+    orders: Orders
     parts: Parts
     occupied: Callable[[], frozenset[str]]
     """Units with somebody's material in them, as people see."""

@@ -22,6 +22,7 @@ from cytoloop.app.simulation.biology import CountedFacility, faults_of
 from cytoloop.app.simulation.fate import Fate
 from cytoloop.app.simulation.loop import LIFE, SimulatedLoop, StuckError
 from cytoloop.app.simulation.nobody import Nobody
+from cytoloop.app.simulation.orders import Orders
 from cytoloop.app.simulation.patients import Patients
 from cytoloop.app.simulation.platform import Platform
 from cytoloop.app.simulation.setting import ARRIVALS, LONGEST, START, Setting
@@ -173,6 +174,8 @@ class World:
         platform = Platform(site=self._site(), ledger=ledger, journal=journal)
         platform.wake(self._plans)
         work = [self.loop.spawn(self._guarded(partial(platform.live, plan)), life) for plan in self._plans]
+        for plan in self._plans:
+            self.loop.spawn(self._guarded(partial(platform.order, plan)), life)
         await asyncio.gather(*work)
 
     async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -197,6 +200,7 @@ class World:
         mortal = Mortal(inner=doors, may_die=self._may_die)
         return Site(
             clock=self.loop, door=setting.parts.door(mortal), master=setting.master, patient=self.patient,
+            orders=Orders(dice=self.dice, rates=setting.rates, note=self.watch.fault),
             parts=setting.parts, occupied=lambda: frozenset(self.equipment.holds), clear=self.equipment.clear,
             doubled=lambda number: self.fate.doubled(number, self.life),
             spawn=lambda work: self.loop.spawn(self._guarded(work), self.life),
