@@ -85,7 +85,10 @@ STEPS: tuple[Item, ...] = (
         selection="density",
         words=W,
         ways=(
-            Way(way="dense", words=W, when=DENSE, steps=(SetPoint(phase="cool", words=W, parameters=("temperature",)),)),
+            Way(
+                way="dense", words=W, when=DENSE,
+                steps=(SetPoint(phase="cool", words=W, parameters=("temperature",)),),
+            ),
             Way(
                 way="thin", words=W, when="otherwise",
                 steps=(Incubation(phase="grow", words=W, parameters=("temperature",), duration="hours",
@@ -99,7 +102,10 @@ STEPS: tuple[Item, ...] = (
     ),
     Calculation(phase="twice", words=W, value='2 * parameter("work.volume")', unit="mL"),
     Wait(phase="ready", words=W, until='result("viability") > 0', at_most=5.0),
-    Decision(phase="choose", words=W, role="qa", options=(Option(option="go", words=W), Option(option="rest", words=W))),
+    Decision(
+        phase="choose", words=W, role="qa",
+        options=(Option(option="go", words=W), Option(option="rest", words=W)),
+    ),
     Instruction(
         phase="inspect", words=W, verified=True, within=Within(hours=72.0, after="work/choose"),
         answers=(Answer(name="clear", words=W, type="yes_no", expected=("yes",)),
@@ -128,9 +134,7 @@ def every_form() -> Pack:
         UnitProcedure(unit_procedure="end", words=W, equipment_class="closed_processor", operations=(finish,)),
     )
     classes = tuple(_with_safe_temperature(each) for each in pack.plant.classes)
-    return replace(
-        pack, recipe=replace(pack.recipe, procedure=procedure), plant=replace(pack.plant, classes=classes)
-    )
+    return replace(pack, recipe=replace(pack.recipe, procedure=procedure), plant=replace(pack.plant, classes=classes))
 
 
 def _with_safe_temperature(kind: EquipmentClass) -> EquipmentClass:
