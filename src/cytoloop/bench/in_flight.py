@@ -25,8 +25,8 @@ from cytoloop.adapters.sqlite import open_store
 from cytoloop.app.doors import Doors
 from cytoloop.app.packs import read_pack
 from cytoloop.app.quality import inspect
+from cytoloop.app.simulation import nobody
 from cytoloop.app.simulation.loop import SimulatedLoop
-from cytoloop.app.simulation.nobody import Nobody
 from cytoloop.app.simulation.running import PACK
 from cytoloop.app.simulation.setting import fourteen_days
 from cytoloop.app.simulation.site import Plan
@@ -62,12 +62,10 @@ def doors(clock: SimulatedLoop, recipe: MasterRecipe, begins: Instant, coi: str)
     return Doors({"person:": people, "": equipment})
 
 
-def created(clock: SimulatedLoop, recipe: MasterRecipe, number: str) -> BatchCreated:
+def created(recipe: MasterRecipe, number: str) -> BatchCreated:
     """The first fact of a batch."""
     equipment = {each.equipment_class: f"{each.equipment_class.replace('_', '-')}-01" for each in recipe.plant.classes}
-    plan = Plan(number=number, coi=f"COI-{number}", arrives=0.0)
-    nobody = Nobody(clock=clock, master=recipe, begins=clock.now())
-    return nobody.creation(Ledger(MemoryDisk(), clock), plan, equipment)
+    return nobody.created(recipe, Plan(number=number, coi=f"COI-{number}", arrives=0.0), equipment)
 
 
 @dataclass(slots=True)
@@ -85,7 +83,7 @@ class Copied:
 def history(recipe: MasterRecipe, ends: Instant, hours: float) -> list[Draft]:
     """Everything that a batch has in the record so many hours after its creation, which is then `ends`."""
     loop = SimulatedLoop(ends - timedelta(hours=hours))
-    ledger, fact = Ledger(MemoryDisk(), loop), created(loop, recipe, "B-0")
+    ledger, fact = Ledger(MemoryDisk(), loop), created(recipe, "B-0")
     journal = Copied(ledger)
     first = Draft(fact=fact, actor="system:production", happened_at=loop.now())
     journal.drafts.append([first])

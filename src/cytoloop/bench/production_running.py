@@ -36,7 +36,7 @@ def rows(options: Options) -> list[Row]:
 
 
 def _in_flight(options: Options) -> list[Row]:
-    batches = 300 if options.quick else 10_000
+    batches = 60 if options.quick else 10_000
     options.tick(f"a record of {batches:,} batches in flight")
     path = options.scratch / "in-flight.db"
     entries = write(path, batches, WAITS, ScaledClock().now())
@@ -124,7 +124,7 @@ def _carried(recipe: MasterRecipe, path: Path) -> _Run:
     """Carry a batch through the whole recipe, in simulated time, in a SQLite store at `path`."""
     with closing(open_store(path, create=True)) as store:
         loop = SimulatedLoop(START)
-        ledger, fact = Ledger(store, loop), created(loop, recipe, "B-1")
+        ledger, fact = Ledger(store, loop), created(recipe, "B-1")
         ledger.append("batch/B-1", [Draft(fact=fact, actor="system:production", happened_at=START)], expected=0)
         door = doors(loop, recipe, START, fact.coi)
         runner = Runner(ledger=ledger, door=door, clock=loop, observers=(inspect,))

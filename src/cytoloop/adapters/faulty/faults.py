@@ -59,7 +59,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(kind="clock-stepped", place="equipment", rate=0.01, per="unit and 12 h",
           what="the unit's clock is up to 3 h ahead or behind for 12 h"),
     Fault(kind="sensor-drift", place="equipment", rate=0.05, per="batch",
-          what="a probe drifts away until it leaves its alarm limits, or until the batch ends"),
+          what="a probe drifts: from some hour on it reads beyond its alarm limits, to the end of the culture"),
     Fault(kind="stuck-pump", place="equipment", rate=0.05, per="batch",
           what="a pump stands still for a day; a result shows it"),
     Fault(kind="duplicated-telemetry", place="telemetry", rate=0.03, per="reading",

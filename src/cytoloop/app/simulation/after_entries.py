@@ -5,7 +5,7 @@ from cytoloop.app.simulation.story import Story
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Recorded
 from cytoloop.core.facts.production import BatchFinished, StepCompleted, StepFailed, StepResolved, StepStarted
-from cytoloop.core.facts.quality import DispositionSigned
+from cytoloop.core.facts.quality import DispositionSigned, ResultRecorded
 from cytoloop.core.time import hours_between
 from cytoloop.production.settle import DECISION
 from cytoloop.production.walk import SAFE
@@ -127,7 +127,8 @@ def no_release_with_open_deviation(story: Story, before: Batch, recorded: Record
         return f"released with deviation {before.open_deviations[0].opened.fact.deviation} open"
     if before.finished_at is None or before.aborted is not None:
         return "released before production was finished"
-    return None
+    out = next((told.fact for told in before.results if _out(before, told.fact)), None)
+    return f"released with {out.attribute} at {out.value:g} {out.unit}, out of specification" if out else None
 
 
 def readings_once(story: Story, before: Batch, recorded: Recorded) -> str | None:
@@ -151,3 +152,13 @@ def times_in_order(story: Story, before: Batch, recorded: Recorded) -> str | Non
 def _done(batch: Batch, step: str) -> bool:
     record = batch.steps.get(step)
     return record is not None and record.state == "done"
+
+
+def _out(batch: Batch, result: ResultRecorded) -> bool:
+    """Whether a release result is beyond the limits of the batch's own product."""
+    if result.stage != "release":
+        return False
+    limits = next(each for each in batch.master.product.at("release") if each.attribute == result.attribute)
+    times = batch.created.weight if limits.per_kg else 1.0
+    low, high = limits.low, limits.high
+    return (low is not None and result.value < low * times) or (high is not None and result.value > high * times)

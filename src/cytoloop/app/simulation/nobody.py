@@ -22,12 +22,16 @@ class Nobody:
         await self.clock.until(after(self.begins, plan.arrives))
 
     def creation(self, ledger: Ledger, plan: Plan, equipment: dict[str, str]) -> BatchCreated:
-        master = self.master
-        return BatchCreated(
-            batch=plan.number, order=f"O-{plan.number}", subject=f"S-{plan.number}", study="ST-SIMULATED",
-            coi=plan.coi, product=master.product.product, line="simulated", recipe=master.recipe.recipe,
-            recipe_version=master.recipe.version, recipe_sha256="0" * 64, weight=70.0, equipment=equipment,
-        )  # fmt: skip
+        return created(self.master, plan, equipment)
 
     async def is_treated(self, ledger: Ledger, plan: Plan, batch: Batch) -> None:
         return None
+
+
+def created(master: MasterRecipe, plan: Plan, equipment: dict[str, str]) -> BatchCreated:
+    """The first fact of a batch of nobody's."""
+    return BatchCreated(
+        batch=plan.number, order=f"O-{plan.number}", subject=f"S-{plan.number}", study="ST-SIMULATED",
+        coi=plan.coi, product=master.product.product, line="simulated", recipe=master.recipe.recipe,
+        recipe_version=master.recipe.version, recipe_sha256="0" * 64, weight=70.0, equipment=equipment,
+    )  # fmt: skip
