@@ -64,6 +64,7 @@ class SimulatedLoop:
         self._order = count()
         self._dead: set[int] = set()
         self._never: list[Asked] = []
+        self._held: dict[asyncio.Task[Any], None] = {}
         self._failed: BaseException | None = None
 
     @property
@@ -118,6 +119,7 @@ class SimulatedLoop:
 
     def run(self, work: Coroutine[Any, Any, None], until: Instant) -> bool:
         """Run `work` to its end, or as far as time goes to `until`; whether it ended. Its failure is raised."""
+        before = asyncio._get_running_loop()
         asyncio._set_running_loop(self._itself)  # for those who write event loops
         try:
             task = self.create_task(work)
@@ -130,7 +132,7 @@ class SimulatedLoop:
             task.result()
             return True
         finally:
-            asyncio._set_running_loop(None)
+            asyncio._set_running_loop(before)
 
     def spawn(self, work: Coroutine[Any, Any, Any], life: int) -> "asyncio.Task[Any]":
         """A task that belongs to one life of the platform, as does every task that it makes."""
@@ -141,6 +143,7 @@ class SimulatedLoop:
     def kill(self, life: int) -> None:
         """Whatever belongs to `life` never runs again: no clean-up, no last word."""
         self._dead.add(life)
+        self._held.update(dict.fromkeys(asyncio.all_tasks(self._itself)))  # nothing of it is cleaned up before the end
 
     def fail(self, failure: BaseException) -> None:
         """End the run with this failure as soon as the callback at hand is over."""
@@ -153,8 +156,8 @@ class SimulatedLoop:
             coroutine = cast("Coroutine[Any, Any, Any]", task.get_coro())
             with suppress(BaseException):
                 coroutine.close()
-        self._ready.clear()
-        self._waiting.clear()
+        for each in (self._ready, self._waiting, self._never, self._held):
+            each.clear()
 
     def _settle(self) -> None:
         """Run every callback that is asked for now."""
