@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.simulated import every_form
 
 from cytoloop.adapters.faulty.disk import MemoryDisk
 from cytoloop.adapters.faulty.equipment import Effect
@@ -18,7 +19,7 @@ from cytoloop.core.facts.clinic import ProductAdministered
 from cytoloop.core.facts.production import BatchFinished, StepCompleted, StepStarted
 from cytoloop.core.facts.quality import DispositionSigned
 from cytoloop.core.master import MasterRecipe
-from cytoloop.core.time import Instant, after
+from cytoloop.core.time import Instant
 from cytoloop.production.walk import unrolled
 from cytoloop.testing.builders import START, Book, created, signature
 
@@ -138,14 +139,18 @@ def test_the_platform_stopping_for_what_it_does_not_know() -> None:
 
 
 def test_the_order_is_the_walks(telling: Telling) -> None:
-    """Two readings of one recipe, written apart, agree on every step and on every time."""
-    batch = telling.batch
-    planned = list(unrolled(batch))
-    order = order_of(batch)
-    assert list(order.steps) == [each.step for each in planned]
-    began = {each.step: replace_started(batch, each.step, n) for n, each in enumerate(planned)}
-    assert len(began) == len(planned) > 60
+    """Two readings of one recipe, written apart, agree on every step."""
+    planned = [each.step for each in unrolled(telling.batch)]
+    assert list(order_of(telling.batch).steps) == planned
+    assert len(planned) > 60
 
 
-def replace_started(batch: Batch, step: str, number: int) -> Instant:
-    return after(batch.created_at, float(number))
+def test_the_order_knows_every_form() -> None:
+    telling = Telling(every_form().master)
+    needs = order_of(telling.batch).needs
+    assert needs["work/warm_up[2]"].passed == (("work/warm_up[0]", 3.0),)
+    assert needs["work/both/cells/settle"] == needs["work/both/feed/add_il2"]
+    assert needs["work/both/feed/follow[3]/read"].passed == (("work/both/feed/follow[0]/read", 12.0),)
+    undecided = needs["work/density?"]
+    assert undecided.done == ("work/both/cells/look", "work/both/feed/follow[5]/read")
+    assert undecided.passed == (("work/both/feed/follow[0]/read", 24.0),)
