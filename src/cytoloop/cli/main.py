@@ -23,6 +23,7 @@ from cytoloop.cli import (
     plant,
     recipe,
     record,
+    simulate,
     store,
     telemetry,
     twin,
@@ -48,6 +49,7 @@ app.command("serve")(record.serve)
 app.command("worker")(worker.worker)
 app.command("verify")(record.verify)
 app.command("audit")(audit.audit)
+app.command("simulate")(simulate.simulate)
 app.command("init")(store.init)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_command)
