@@ -28,6 +28,7 @@ from cytoloop.core.facts.record import BundleExported
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.recipe import Hold
 from cytoloop.core.time import Clock, Instant, after
+from cytoloop.production.asking import what_happened
 from cytoloop.production.journal import Direct, Journal
 from cytoloop.production.settle import DECISION, May, anybody, settle, settle_decision, settle_doubt
 from cytoloop.production.steps import command_of
@@ -124,18 +125,6 @@ def _ask_for_decision(batch: Batch, now: Instant) -> Advance:
         arguments={**shown, "options": list(options), "digest": digest(shown), "meaning": "reviewed"},
     )
     return Advance(drafts=(_draft(intent(step, attempt, command), now),), command=command)
-
-
-def _what_happened(batch: Batch, step: StepRecord) -> Command:
-    """Ask the operator about a step that the equipment cannot tell of; anew when the answer before was refused."""
-    what = f"{step.step} of {batch.number} was commanded to {step.target} and nobody knows whether it was done"
-    shown = digest({"batch": batch.number, "step": step.step, "key": step.key, "what": what})
-    return Command(
-        key=f"{step.key}/what-happened" + (f"#{step.doubts}" if step.doubts > 1 else ""),
-        target="person:operator",
-        verb="decide",
-        arguments={"what": what, "options": ["done", "not-done"], "digest": shown, "meaning": "verified"},
-    )
 
 
 def intent(step: str, attempt: int, command: Command) -> StepStarted:
@@ -237,7 +226,7 @@ class Runner:
         """Have a person say what became of the step in doubt, again while the answer is refused; then it holds."""
         for _ in range(MOST_ASKED):
             step = batch.steps[name]
-            asked = _what_happened(batch, step)
+            asked = what_happened(batch, step)
             outcome = await self.door.perform(asked)
             try:
                 return await self._append(batch, settle_doubt(step, asked, outcome, may=self.may))

@@ -1,0 +1,259 @@
+"""Fields: what a sheet asks a person to type, scan or choose, and whether what they gave will do.
+
+A unit is fixed and shown, never typed. A value that cannot be read is a problem; one that can be, and lies outside what
+was asked, is a warning: it may be given all the same, with a reason, and the step then fails.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, cast, get_args
+
+from cytoloop.app.names import DECISIONS, named, unit
+from cytoloop.core.batch import Batch
+from cytoloop.core.errors import UserError
+from cytoloop.core.json import JSON
+from cytoloop.core.recipe import Instruction
+from cytoloop.core.words import Words
+from cytoloop.production.asking import Request
+
+FieldType = Literal["number", "text", "choice", "yes_no", "code", "date"]
+LONGEST = 500
+"""Characters of one answer."""
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+
+YES_NO = (("yes", Words(en="Yes", zh="是")), ("no", Words(en="No", zh="否")))
+FIXED: Mapping[str, Words] = {
+    "code": Words(en="Code on the label", zh="标签上的编码"),
+    "to_code": Words(en="Code on the label it goes to", zh="目标标签上的编码"),
+    "lot": Words(en="Lot of the material", zh="物料批次号"),
+    "expiry": Words(en="Expiry date", zh="有效期至"),
+    "quantity": Words(en="Quantity added", zh="加入量"),
+    "left": Words(en="Quantity left", zh="剩余量"),
+    "printed": Words(en="Labels printed", zh="已打印标签数"),
+    "used": Words(en="Labels used", zh="已使用标签数"),
+    "destroyed": Words(en="Labels destroyed", zh="已销毁标签数"),
+    "decision": Words(en="Decision", zh="决定"),
+    "reason": Words(en="Reason", zh="理由"),
+}
+"""Names of what is always asked in the same way -> words."""
+OPTIONS: Mapping[str, Words] = {
+    **DECISIONS,
+    "done": Words(en="It was done", zh="已执行"),
+    "not-done": Words(en="It was not done", zh="未执行"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One thing that a person gives."""
+
+    name: str
+    words: Words
+    type: FieldType
+    unit: str = "1"
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[tuple[str, Words], ...] = ()
+    expected: tuple[str, ...] = ()
+    """Codes or choices that were asked for; empty: every one is right."""
+
+    @property
+    def unit_words(self) -> Words:
+        """The unit behind the number."""
+        return unit(self.unit)
+
+    @property
+    def range(self) -> Words | None:
+        """The range that is asked for, as a person reads it."""
+        low, high = self.low, self.high
+        if low is None and high is None:
+            return None
+        if low is not None and high is not None:
+            text = f"{low:g}" if low == high else f"{low:g} – {high:g}"
+            return Words(en=text, zh=text)
+        if low is not None:
+            return Words(en=f"at least {low:g}", zh=f"不低于 {low:g}")
+        return Words(en=f"at most {high:g}", zh=f"不高于 {high:g}")
+
+
+def fields_of(request: Request, batch: Batch) -> tuple[Field, ...]:
+    """What the request asks for, in order."""
+    arguments, coi = request.command.arguments, batch.created.coi
+    match request.command.verb:
+        case "scan":
+            return (_code("code", coi),)
+        case "ask":
+            return tuple(_answers(request, batch))
+        case "decide":
+            return (_decision(arguments.get("options")), Field(name="reason", words=FIXED["reason"], type="text"))
+        case _:
+            return tuple(_others(request.command.verb, arguments, coi))
+
+
+def _others(verb: str, arguments: Mapping[str, JSON], coi: str) -> Iterator[Field]:
+    """Fields of a material's addition, a transfer and a print of labels."""
+    measure = str(arguments.get("unit") or "1")
+    if verb == "add":
+        wanted, share = _limit(arguments.get("quantity")), _limit(arguments.get("tolerance")) or 0.0
+        low, high = (None, None) if wanted is None else (wanted * (1 - share), wanted * (1 + share))
+        yield Field(name="lot", words=FIXED["lot"], type="code")
+        yield Field(name="expiry", words=FIXED["expiry"], type="date")
+        yield Field(name="quantity", words=FIXED["quantity"], type="number", unit=measure, low=low, high=high)
+        yield Field(name="left", words=FIXED["left"], type="number", unit=measure, low=0.0)
+    elif verb == "transfer":
+        yield _code("code", coi)
+        yield _code("to_code", str(arguments.get("to_code") or arguments.get("to") or ""))
+    elif verb == "print":
+        yield _code("code", coi)
+        for name in ("printed", "used", "destroyed"):
+            yield Field(name=name, words=FIXED[name], type="number", low=0.0)
+
+
+def _code(name: str, expected: str) -> Field:
+    return Field(name=name, words=FIXED[name], type="code", expected=(expected,) if expected else ())
+
+
+def _decision(options: JSON) -> Field:
+    choices = tuple(_choice(each) for each in options) if isinstance(options, list) else ()
+    return Field(name="decision", words=FIXED["decision"], type="choice", choices=choices)
+
+
+def _choice(given: JSON) -> tuple[str, Words]:
+    """An option: its name alone, or {"option": name, "words": {...}}."""
+    if isinstance(given, dict):
+        name = str(given.get("option") or given.get("choice") or "")
+        return name, _words(given.get("words")) or Words(en=name, zh=name)
+    return str(given), named(OPTIONS, str(given))
+
+
+def _answers(request: Request, batch: Batch) -> Iterator[Field]:
+    asked = request.command.arguments.get("answers")
+    known = _recipe_words(request, batch)
+    for each in asked if isinstance(asked, list) else ():
+        if isinstance(each, dict):
+            yield _answer(each, known)
+
+
+def _answer(asked: Mapping[str, JSON], known: Mapping[str, Words]) -> Field:
+    name, kind = str(asked.get("name")), asked.get("type")
+    choices, expected = asked.get("choices"), asked.get("expected")
+    typed = cast(FieldType, kind) if kind in get_args(FieldType) else "number"
+    listed = tuple(_choice(each) for each in choices) if isinstance(choices, list) else ()
+    return Field(
+        name=name,
+        words=_words(asked.get("words")) or known.get(name) or Words(en=name, zh=name),
+        type=typed,
+        unit=str(asked.get("unit") or "1"),
+        low=_limit(asked.get("low")),
+        high=_limit(asked.get("high")),
+        choices=YES_NO if typed == "yes_no" else listed,
+        expected=tuple(str(each) for each in expected) if isinstance(expected, list) else (),
+    )
+
+
+def _recipe_words(request: Request, batch: Batch) -> dict[str, Words]:
+    """The recipe's words for the answers of a step."""
+    operation, _, rest = request.step.partition("/")
+    phase = rest.rpartition("/")[2]
+    for _, each in batch.master.recipe.operations():
+        if each.operation == operation:
+            found = (item for item in _phases(each.steps) if isinstance(item, Instruction) and item.phase == phase)
+            return {answer.name: answer.words for item in found for answer in item.answers}
+    return {}
+
+
+def _phases(steps: object) -> Iterator[object]:
+    """Every step of a sequence, those inside its forms included."""
+    for item in steps if isinstance(steps, tuple) else ():
+        yield item
+        yield from _phases(getattr(item, "steps", ()))
+
+
+def _words(given: JSON) -> Words | None:
+    if isinstance(given, dict) and given.get("en") and given.get("zh"):
+        return Words(en=str(given["en"]), zh=str(given["zh"]))
+    return None
+
+
+def _limit(value: JSON) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def read_field(field: Field, text: str) -> JSON:
+    """The value that a person's text gives; UserError, in both languages, when it gives none."""
+    given = unicodedata.normalize("NFKC", text).strip()
+    if not given:
+        raise UserError(Words(en="this is not answered yet", zh="此项尚未填写"))
+    match field.type:
+        case "number":
+            return _number(given)
+        case "date":
+            return _date(given)
+        case "choice" | "yes_no":
+            if given not in {name for name, _ in field.choices}:
+                raise UserError(Words(en="choose one of those shown", zh="请从所列选项中选择"))
+            return given
+        case _:
+            return _text(given, text.strip())
+
+
+def _number(given: str) -> float:
+    written = given.replace("−", "-")
+    if not NUMBER.fullmatch(written) or not math.isfinite(float(written)):
+        raise UserError(
+            Words(
+                en="write a number with a point, for example 5.2; the unit is fixed",
+                zh="请填写数字，例如 5.2；单位已固定",
+            )
+        )
+    return float(written)
+
+
+def _date(given: str) -> str:
+    try:
+        return date.fromisoformat(given).isoformat()
+    except ValueError as error:
+        raise UserError(Words(en="write the date as 2026-12-31", zh="请按 2026-12-31 的格式填写日期")) from error
+
+
+def _text(given: str, whole: str) -> str:
+    if len(whole) > LONGEST or not given.replace("\n", " ").replace("\r", " ").isprintable():
+        raise UserError(
+            Words(
+                en=f"at most {LONGEST} characters, and none that cannot be printed", zh=f"最多 {LONGEST} 个可打印字符"
+            )
+        )
+    return given
+
+
+def warning_of(field: Field, value: JSON, today: date) -> Words | None:
+    """Why the value is not what was asked for, as a sentence; None when it is."""
+    name, shown = field.words, field.unit_words
+    if field.type == "number" and isinstance(value, float):
+        if (field.low is None or value >= field.low) and (field.high is None or value <= field.high):
+            return None
+        span = field.range or Words(en="", zh="")
+        return Words(
+            en=f"{name.en}: {value:g} {shown.en}".rstrip() + f" is outside {span.en} {shown.en}".rstrip(),
+            zh=f"{name.zh}：{value:g} {shown.zh}".rstrip() + f" 超出范围 {span.zh} {shown.zh}".rstrip(),
+        )
+    if field.type == "date" and date.fromisoformat(str(value)) < today:
+        return Words(en=f"{name.en}: {value} has passed", zh=f"{name.zh}：{value} 已过期")
+    if field.expected and value not in field.expected:
+        wanted = " / ".join(field.expected)
+        if field.type == "code":
+            return Words(
+                en=f"{name.en}: it reads {value}, and this batch needs {wanted}",
+                zh=f"{name.zh}：读到 {value}，本批次应为 {wanted}",
+            )
+        said, meant = (_named_choice(field, each) for each in (str(value), field.expected[0]))
+        return Words(en=f"{name.en}: {said.en}, expected {meant.en}", zh=f"{name.zh}：{said.zh}，应为{meant.zh}")
+    return None
+
+
+def _named_choice(field: Field, name: str) -> Words:
+    return next((words for each, words in field.choices if each == name), Words(en=name, zh=name))
