@@ -1,0 +1,24 @@
+"""Answers: what the person's door asks of the record."""
+
+from cytoloop.adapters.operator.door import Find, Stands
+from cytoloop.core.facts.production import StepStarted
+from cytoloop.production.asking import PERSON, answer_stream, outcome_of
+from cytoloop.record.ledger import Ledger
+
+
+def find_in(ledger: Ledger) -> Find:
+    """Reads what the answer to a request came to."""
+    return lambda key: outcome_of(ledger.stream(answer_stream(key)))
+
+
+def stands_in(ledger: Ledger) -> Stands:
+    """Reads whether a person was asked under a key: its intent stands in the batch's stream."""
+
+    def stands(key: str) -> bool:
+        stream = ledger.stream(f"batch/{key.partition('/')[0]}")
+        facts = (recorded.fact for recorded in stream)
+        return any(
+            isinstance(fact, StepStarted) and fact.key == key and fact.target.startswith(PERSON) for fact in facts
+        )
+
+    return stands
