@@ -1,0 +1,141 @@
+"""Tiles: the units of a plant, each with the batch that is on it and what happens there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cytoloop.app.production import SHARED
+from cytoloop.app.views_steps import OperationLine, listed_operations
+from cytoloop.app.views_work import WorkLine
+from cytoloop.core.batch import Batch
+from cytoloop.core.product import EquipmentClass
+from cytoloop.core.time import Instant, hours_between
+from cytoloop.core.words import Words
+from cytoloop.production.runner import advance
+from cytoloop.production.walk import next_step
+
+UnitState = Literal["free", "kept", "working", "waiting", "person", "held"]
+"""free     no batch
+kept     a batch's own, which is elsewhere just now
+working  a step runs on it
+waiting  the batch waits here for its next step
+person   a person is waited for
+held     a deviation is open, or the batch stands still"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """One unit of the plant."""
+
+    unit: str
+    state: UnitState
+    batch: str = ""
+    line: str = ""
+    doing: Words | None = None
+    """The step that runs, or that comes next."""
+    since: Instant | None = None
+    next_look: Instant | None = None
+    """When the line looks at the batch again by itself."""
+    done: float = 0.0
+    """Share of the recipe's operations that are behind the batch."""
+    day: float = 0.0
+    """Days since the batch began."""
+    waiting: tuple[WorkLine, ...] = ()
+    deviations: int = 0
+    alarms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A batch in production with the operation that it is in."""
+
+    batch: Batch
+    operation: OperationLine | None
+    done: float
+    """Share of the recipe's operations that are behind it."""
+
+
+def placed(batch: Batch) -> Placed:
+    """Where a batch is."""
+    listed = list(listed_operations(batch))
+    begun = [each for each in listed if each.state == "running"]
+    over = sum(each.state == "done" for each in listed)
+    return Placed(batch=batch, operation=begun[-1] if begun else None, done=over / len(listed) if listed else 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What the tiles of one moment are made from."""
+
+    batches: Sequence[Placed]
+    work: Sequence[WorkLine]
+    at: Instant
+    ringing: Sequence[str]
+    """Unit of each alarm that stands."""
+
+    def tiles(self, of: EquipmentClass) -> tuple[Tile, ...]:
+        """The units of a class."""
+        units = [f"{of.equipment_class.replace('_', '-')}-{number:02d}" for number in range(1, of.count + 1)]
+        return tuple(self._tile(unit, shared=of.equipment_class in SHARED) for unit in units)
+
+    def _tile(self, unit: str, *, shared: bool) -> Tile:
+        ringing = list(self.ringing).count(unit)
+        for each in self.batches:
+            if each.operation is not None and each.operation.equipment == unit:
+                return self._taken(unit, each, each.operation, ringing)
+        own = (each.batch for each in self.batches if unit in each.batch.created.equipment.values())
+        kept = next(own, None)
+        if kept is None or shared:
+            return Tile(unit=unit, state="free", alarms=ringing)
+        return Tile(unit=unit, state="kept", batch=kept.number, line=kept.created.line, alarms=ringing)
+
+    def _taken(self, unit: str, here: Placed, operation: OperationLine, ringing: int) -> Tile:
+        batch = here.batch
+        waiting = tuple(each for each in self.work if each.batch == batch.number and each.waits != "line")
+        doing, since = _doing(batch, operation)
+        return Tile(
+            unit=unit,
+            state=_state(batch, waiting),
+            batch=batch.number,
+            line=batch.created.line,
+            doing=doing,
+            since=since,
+            next_look=_next_look(batch, self.at),
+            done=here.done,
+            day=hours_between(batch.created_at, self.at) / 24.0,
+            waiting=waiting,
+            deviations=len(batch.open_deviations),
+            alarms=ringing,
+        )
+
+
+def _state(batch: Batch, waiting: Sequence[WorkLine]) -> UnitState:
+    if stands(batch):
+        return "held"
+    if waiting:
+        return "person"
+    return "working" if batch.running is not None else "waiting"
+
+
+def stands(batch: Batch) -> bool:
+    """Whether the batch goes nowhere until somebody decides."""
+    return bool(batch.open_deviations) or batch.held is not None
+
+
+def _doing(batch: Batch, operation: OperationLine) -> tuple[Words | None, Instant | None]:
+    """The step that runs, else the one that comes next; since when."""
+    running = batch.running
+    steps = operation.steps
+    if running is not None:
+        line = next((each for each in steps if each.step == running.step), None)
+        return (line.words if line else Words(en=running.step, zh=running.step)), running.started_at
+    planned = next_step(batch)
+    ended = max((each.ended_at for each in steps if each.ended_at), default=None)
+    return (planned.phase.words if planned else None), ended
+
+
+def _next_look(batch: Batch, at: Instant) -> Instant | None:
+    running = batch.running
+    if batch.open_deviations or (running is not None and running.verb != "hold"):
+        return None
+    return advance(batch, at).wake_at
