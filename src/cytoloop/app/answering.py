@@ -18,7 +18,7 @@ from cytoloop.core.errors import ConflictError, RefusedError, UserError
 from cytoloop.core.facts.answer import AnswerGiven, AnswerVerified
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning, Signature
-from cytoloop.core.time import Instant
+from cytoloop.core.time import Clock, Instant
 from cytoloop.core.words import Words
 from cytoloop.production.asking import answer_stream
 
@@ -78,13 +78,15 @@ class Answering:
     """Where requests of a record are answered."""
 
     people: People
+    clock: Clock
+    """The record's."""
     qualified: Qualified = anybody
     told: Told = nobody
 
     @property
     def now(self) -> Instant:
         """The moment, by the record's clock."""
-        return self.people.registrar.clock.now()
+        return self.clock.now()
 
     def look(self, key: str) -> Asked:
         """The request of that key with its answer; UserError when nobody was ever asked under it."""
