@@ -1,7 +1,7 @@
 """Tiles: the units of a plant, each with the batch that is on it and what happens there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cytoloop.app.production import SHARED
@@ -43,6 +43,8 @@ class Tile:
     waiting: tuple[WorkLine, ...] = ()
     deviations: int = 0
     alarms: int = 0
+    more: int = 0
+    """Other batches on the same unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,8 @@ def placed(batch: Batch) -> Placed:
     listed = list(listed_operations(batch))
     begun = [each for each in listed if each.state == "running"]
     over = sum(each.state == "done" for each in listed)
-    return Placed(batch=batch, operation=begun[-1] if begun else None, done=over / len(listed) if listed else 0.0)
+    here = begun[-1] if begun else next(iter(listed), None)
+    return Placed(batch=batch, operation=here, done=over / len(listed) if listed else 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +83,9 @@ class Scene:
 
     def _tile(self, unit: str, *, shared: bool) -> Tile:
         ringing = list(self.ringing).count(unit)
-        for each in self.batches:
-            if each.operation is not None and each.operation.equipment == unit:
-                return self._taken(unit, each, each.operation, ringing)
+        here = [each for each in self.batches if each.operation is not None and each.operation.equipment == unit]
+        if here and here[0].operation is not None:
+            return replace(self._taken(unit, here[0], here[0].operation, ringing), more=len(here) - 1)
         own = (each.batch for each in self.batches if unit in each.batch.created.equipment.values())
         kept = next(own, None)
         if kept is None or shared:
