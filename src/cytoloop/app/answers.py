@@ -11,14 +11,14 @@ def find_in(ledger: Ledger) -> Find:
     return lambda key: outcome_of(ledger.stream(answer_stream(key)))
 
 
-def stands_in(ledger: Ledger) -> Stands:
-    """Reads whether a person was asked under a key: its intent stands in the batch's stream."""
+def stands_in(ledger: Ledger, target: str = PERSON) -> Stands:
+    """Reads whether a person was asked under a key: the intent, for a target that begins so, stands in the record."""
 
     def stands(key: str) -> bool:
         stream = ledger.stream(f"batch/{key.partition('/')[0]}")
         facts = (recorded.fact for recorded in stream)
         return any(
-            isinstance(fact, StepStarted) and fact.key == key and fact.target.startswith(PERSON) for fact in facts
+            isinstance(fact, StepStarted) and fact.key == key and fact.target.startswith(target) for fact in facts
         )
 
     return stands

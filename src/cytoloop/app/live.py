@@ -108,7 +108,8 @@ class LiveLine:
         """Enter what was sealed when the batch stopped being followed."""
         drafts: list[Draft] = list(followed.observe(batch, self.site.clock.now())) if followed else []
         stream = f"{BATCH}{batch.number}"
-        await self.site.journal.append(stream, drafts, expected=self.site.registrar.ledger.position(stream))
+        if drafts:
+            await self.site.journal.append(stream, drafts, expected=self.site.registrar.ledger.position(stream))
 
     async def _stop(self) -> None:
         for task in self._carried.values():

@@ -31,7 +31,7 @@ def acting(data: Path | None) -> Iterator[Desk]:
     folder = newest(data)
     clock = FolderClock(folder)
     with acting_record(folder, clock) as ledger:
-        yield Desk(folder, ledger, people_at(folder, ledger, ScaledClock()), clock)
+        yield Desk(folder, ledger, people_at(folder, ledger, clock, ScaledClock()), clock)
 
 
 def show_what_is_signed(shown: dict[str, JSON], digest: str) -> None:

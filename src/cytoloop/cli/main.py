@@ -17,6 +17,7 @@ from cytoloop.cli import (
     demo,
     identity,
     importing,
+    line,
     pack,
     people,
     plant,
@@ -25,6 +26,7 @@ from cytoloop.cli import (
     store,
     telemetry,
     twin,
+    work,
 )
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
@@ -59,6 +61,8 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
 app.add_typer(plant.app, name="plant")
+app.add_typer(line.app, name="line")
+app.add_typer(work.app, name="work")
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")
 

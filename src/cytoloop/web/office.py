@@ -43,7 +43,7 @@ class Office:
         with self._lock:
             if self._people is None:
                 ledger = self._opened.enter_context(acting_record(self.folder, self.record_clock))
-                self._people = people_at(self.folder, ledger, self.clock)
+                self._people = people_at(self.folder, ledger, self.record_clock, self.clock)
             return work(self._people)
 
     def answering(self, people: People) -> Answering:
