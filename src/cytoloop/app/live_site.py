@@ -19,7 +19,7 @@ from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Command, Door
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import OrderPlaced, StudyRegistered
-from cytoloop.core.time import Clock, Instant
+from cytoloop.core.time import Clock, Instant, after
 from cytoloop.production.asking import PERSON
 from cytoloop.production.pack import Pack
 from cytoloop.record.ledger import Ledger
@@ -66,9 +66,13 @@ async def take_in(site: Site, batches: Sequence[Batch]) -> None:
         await site.receive(batch.created.coi, f"donor-of-{batch.number}")
 
 
+BEFORE = 24.0 * 14
+"""Hours before the batches begin at which an invented study was registered."""
+
+
 @dataclass(slots=True)
-class _Moment:
-    """A clock for what is made at once: nobody waits."""
+class Jumping:
+    """A clock for what is said to have happened before: it is always where it is awaited."""
 
     at: Instant
 
@@ -76,7 +80,7 @@ class _Moment:
         return self.at
 
     async def until(self, when: Instant) -> None:
-        return None
+        self.at = max(self.at, when)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,10 +92,12 @@ class Invented:
     door: Door
     pack: Pack
     seed: int
+    begins: Instant
 
     async def make(self, count: int) -> tuple[Batch, ...]:
         """Order, collect and create that many batches; UserError when the plant has no room for them."""
         await self._open(count)
+        await self.registrar.clock.until(self.begins)
         made: list[Batch] = []
         occupied: set[str] = set()
         for number, patient in enumerate(drawn_patients(self.seed, count), start=1):
@@ -140,25 +146,18 @@ class Invented:
 async def make_batches(
     ledger: Ledger, at: Instant, pack: Pack, folder: Path, *, seed: int, count: int
 ) -> tuple[Batch, ...]:
-    """Batches of invented patients, ordered, collected and created at one moment; scripted people act for the clinic.
+    """Batches of invented patients that begin `at`; scripted people act for the clinic, in the two weeks before.
 
     UserError when the record holds a study already.
     """
     if ledger.streams("study/") or ledger.streams("batch/"):
         raise UserError(f"{folder} holds a study or batches already: leave --patients out, and they are carried on")
-    moment = _Moment(at)
-    registrar = Registrar(ledger, moment)
+    before = Jumping(after(at, -BEFORE))
+    registrar = Registrar(ledger, before)
     signing, accounts = enrol_cast(registrar, Credentials(folder))
-    people = ScriptedPeople(
-        clock=moment,
-        signing=signing,
-        people=accounts,
-        scanner=_nothing,
-        seed=seed,
-        hours={"decide": 0.0, "sign": 0.0},
-    )
+    people = ScriptedPeople(clock=before, signing=signing, people=accounts, scanner=_nothing, seed=seed)
     clinic = Clinic(registrar=registrar, study=STUDY, protocol=PROTOCOL, consent_form=CONSENT_FORM)
-    return await Invented(registrar=registrar, clinic=clinic, door=people, pack=pack, seed=seed).make(count)
+    return await Invented(registrar=registrar, clinic=clinic, door=people, pack=pack, seed=seed, begins=at).make(count)
 
 
 def _nothing(_: Command) -> str:

@@ -66,13 +66,10 @@ class ScriptedPeople:
         policy: Policy = first_option,
         seed: int = 0,
         slip: float = 0.0,
-        hours: Mapping[Verb, float] = HOURS,
     ) -> None:
-        """`people`: role -> person. `slip`: chance that an answer with limits is given outside them. `hours`: how long
-        each thing takes them."""
+        """`people`: role -> person. `slip`: chance that an answer with limits is given outside them."""
         self._clock, self._signing, self._people = clock, signing, people
         self._scanner, self._policy, self._seed, self._slip = scanner, policy, seed, slip
-        self._hours = hours
         self._outcomes: dict[str, Outcome] = {}
 
     async def perform(self, command: Command) -> Outcome:
@@ -92,10 +89,10 @@ class ScriptedPeople:
 
     def _act(self, command: Command, now: Instant) -> Outcome:
         person = self._people.get(command.target.removeprefix("person:"))
-        if person is None or command.verb not in self._hours:
+        if person is None or command.verb not in HOURS:
             what = "there is nobody in this role" if person is None else f"a person cannot {command.verb}"
             return Outcome(key=command.key, ok=False, at=now, by=command.target, note=f"{command.target}: {what}")
-        end = after(now, self._hours[command.verb])
+        end = after(now, HOURS[command.verb])
         done = Outcome(key=command.key, ok=True, at=end, by=f"person:{person.user}")
         try:
             return replace(done, values=self._values(command, person, end))
