@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 from cytoloop.app.names import DECISIONS, named, unit
 from cytoloop.core.batch import Batch
 from cytoloop.core.json import JSON
-from cytoloop.core.recipe import Instruction
+from cytoloop.core.recipe import Instruction, MaterialAddition, Phase, phases
 from cytoloop.core.words import Words
 from cytoloop.production.asking import Request
 
@@ -77,36 +77,51 @@ def fields_of(request: Request, batch: Batch) -> tuple[Field, ...]:
         case "ask":
             return tuple(_answers(request, batch))
         case "decide":
-            return (_decision(arguments.get("options")), Field(name="reason", words=FIXED["reason"], type="text"))
+            decision = _decision(arguments.get("options"), arguments.get("words"))
+            return (decision, Field(name="reason", words=FIXED["reason"], type="text"))
         case _:
-            return tuple(_others(request.command.verb, arguments, coi))
+            return tuple(_others(request.command.verb, request, batch))
 
 
-def _others(verb: str, arguments: Mapping[str, JSON], coi: str) -> Iterator[Field]:
+def _others(verb: str, request: Request, batch: Batch) -> Iterator[Field]:
     """Fields of a material's addition, a transfer and a print of labels."""
-    measure = str(arguments.get("unit") or "1")
+    arguments, coi = request.command.arguments, batch.created.coi
     if verb == "add":
-        wanted, share = _limit(arguments.get("quantity")), _limit(arguments.get("tolerance")) or 0.0
-        low, high = (None, None) if wanted is None else (wanted * (1 - share), wanted * (1 + share))
+        measure = str(arguments.get("unit") or "1")
+        low, high = _wanted(request, batch)
         yield Field(name="lot", words=FIXED["lot"], type="code")
         yield Field(name="expiry", words=FIXED["expiry"], type="date")
         yield Field(name="quantity", words=FIXED["quantity"], type="number", unit=measure, low=low, high=high)
         yield Field(name="left", words=FIXED["left"], type="number", unit=measure, low=0.0)
     elif verb == "transfer":
         yield _code("code", coi)
-        yield _code("to_code", str(arguments.get("to_code") or arguments.get("to") or ""))
+        yield _code("to_code", coi)
     elif verb == "print":
+        copies = _limit(arguments.get("copies"))
         yield _code("code", coi)
-        for name in ("printed", "used", "destroyed"):
-            yield Field(name=name, words=FIXED[name], type="number", low=0.0)
+        yield Field(name="printed", words=FIXED["printed"], type="number", low=copies)
+        yield Field(name="used", words=FIXED["used"], type="number", low=copies, high=copies)
+        yield Field(name="destroyed", words=FIXED["destroyed"], type="number", low=0.0)
+
+
+def _wanted(request: Request, batch: Batch) -> tuple[float | None, float | None]:
+    """Between how much and how much of a material is to be added."""
+    wanted = _limit(request.command.arguments.get("quantity"))
+    phase = _phase(request, batch)
+    share = phase.tolerance if isinstance(phase, MaterialAddition) else 0.0
+    return (None, None) if wanted is None else (wanted - share * abs(wanted), wanted + share * abs(wanted))
 
 
 def _code(name: str, expected: str) -> Field:
     return Field(name=name, words=FIXED[name], type="code", expected=(expected,) if expected else ())
 
 
-def _decision(options: JSON) -> Field:
-    choices = tuple(_choice(each) for each in options) if isinstance(options, list) else ()
+def _decision(options: JSON, words: JSON) -> Field:
+    said = words if isinstance(words, dict) else {}
+    named = (
+        _choice({"option": each, "words": said.get(str(each))}) if said else _choice(each) for each in _list(options)
+    )
+    choices = tuple(named)
     return Field(name="decision", words=FIXED["decision"], type="choice", choices=choices)
 
 
@@ -121,7 +136,7 @@ def _choice(given: JSON) -> tuple[str, Words]:
 def _answers(request: Request, batch: Batch) -> Iterator[Field]:
     asked = request.command.arguments.get("answers")
     known = _recipe_words(request, batch)
-    for each in asked if isinstance(asked, list) else ():
+    for each in _list(asked):
         if isinstance(each, dict):
             yield _answer(each, known)
 
@@ -130,7 +145,7 @@ def _answer(asked: Mapping[str, JSON], known: Mapping[str, Words]) -> Field:
     name, kind = str(asked.get("name")), asked.get("type")
     choices, expected = asked.get("choices"), asked.get("expected")
     typed = cast(FieldType, kind) if kind in get_args(FieldType) else "number"
-    listed = tuple(_choice(each) for each in choices) if isinstance(choices, list) else ()
+    listed = tuple(_choice(each) for each in _list(choices))
     return Field(
         name=name,
         words=_words(asked.get("words")) or known.get(name) or Words(en=name, zh=name),
@@ -139,32 +154,32 @@ def _answer(asked: Mapping[str, JSON], known: Mapping[str, Words]) -> Field:
         low=_limit(asked.get("low")),
         high=_limit(asked.get("high")),
         choices=YES_NO if typed == "yes_no" else listed,
-        expected=tuple(str(each) for each in expected) if isinstance(expected, list) else (),
+        expected=tuple(str(each) for each in _list(expected)),
     )
 
 
 def _recipe_words(request: Request, batch: Batch) -> dict[str, Words]:
     """The recipe's words for the answers of a step."""
+    phase = _phase(request, batch)
+    return {answer.name: answer.words for answer in phase.answers} if isinstance(phase, Instruction) else {}
+
+
+def _phase(request: Request, batch: Batch) -> Phase | None:
+    """The recipe's step that asks; None for a decision on a deviation, or a step in doubt."""
     operation, _, rest = request.step.partition("/")
-    phase = rest.rpartition("/")[2]
-    for _, each in batch.master.recipe.operations():
-        if each.operation == operation:
-            found = (item for item in _phases(each.steps) if isinstance(item, Instruction) and item.phase == phase)
-            return {answer.name: answer.words for item in found for answer in item.answers}
-    return {}
-
-
-def _phases(steps: object) -> Iterator[object]:
-    """Every step of a sequence, those inside its forms included."""
-    for item in steps if isinstance(steps, tuple) else ():
-        yield item
-        yield from _phases(getattr(item, "steps", ()))
+    steps = (each.steps for _, each in batch.master.recipe.operations() if each.operation == operation)
+    found = (phase for each in steps for phase in phases(each) if phase.phase == rest.rpartition("/")[2])
+    return next(found, None)
 
 
 def _words(given: JSON) -> Words | None:
     if isinstance(given, dict) and given.get("en") and given.get("zh"):
         return Words(en=str(given["en"]), zh=str(given["zh"]))
     return None
+
+
+def _list(value: JSON) -> list[JSON]:
+    return value if isinstance(value, list) else []
 
 
 def _limit(value: JSON) -> float | None:

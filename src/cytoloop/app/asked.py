@@ -26,7 +26,7 @@ from cytoloop.record.ledger import Ledger
 TRIED = sum(RECALL_AFTER)
 """Hours for which equipment is asked about a step in doubt before a person is."""
 
-ASIDE = ("options", "what", "latest")
+ASIDE = ("options", "what", "instruction", "words", "latest")
 """Arguments that stand beside what is signed, or in it: the digest tells."""
 
 
@@ -177,7 +177,8 @@ def contents_of(request: Request) -> dict[str, JSON]:
     wanted = command.arguments.get("digest")
     plain = {name: value for name, value in command.arguments.items() if name not in ("digest", "meaning")}
     doubt = {"batch": request.batch, "step": request.step, "key": command.key.partition("/what-happened")[0]}
-    shapes = [doubt | {"what": plain.get("what")}]
+    shown = plain.get("shown")
+    shapes = [doubt | {"what": plain.get("what")}, *([shown] if isinstance(shown, dict) else [])]
     for number in range(len(ASIDE) + 1):
         for left_out in combinations(ASIDE, number):
             shapes.append({name: value for name, value in plain.items() if name not in left_out})

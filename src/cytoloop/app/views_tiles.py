@@ -11,8 +11,9 @@ from cytoloop.core.batch import Batch
 from cytoloop.core.product import EquipmentClass
 from cytoloop.core.time import Instant, hours_between
 from cytoloop.core.words import Words
-from cytoloop.production.runner import advance
-from cytoloop.production.walk import next_step
+from cytoloop.production.advance import advance
+from cytoloop.production.own_steps import RUNNER
+from cytoloop.production.walk import next_steps
 
 UnitState = Literal["free", "kept", "working", "waiting", "person", "held"]
 """free     no batch
@@ -117,28 +118,27 @@ def _state(batch: Batch, waiting: Sequence[WorkLine]) -> UnitState:
         return "held"
     if waiting:
         return "person"
-    return "working" if batch.running is not None else "waiting"
+    return "working" if batch.underway else "waiting"
 
 
 def stands(batch: Batch) -> bool:
     """Whether the batch goes nowhere until somebody decides."""
-    return bool(batch.open_deviations) or batch.held is not None
+    return bool(batch.open_deviations or batch.blocked) or batch.held is not None or batch.on_hold is not None
 
 
 def _doing(batch: Batch, operation: OperationLine) -> tuple[Words | None, Instant | None]:
-    """The step that runs, else the one that comes next; since when."""
-    running = batch.running
-    steps = operation.steps
-    if running is not None:
-        line = next((each for each in steps if each.step == running.step), None)
-        return (line.words if line else Words(en=running.step, zh=running.step)), running.started_at
-    planned = next_step(batch)
-    ended = max((each.ended_at for each in steps if each.ended_at), default=None)
+    """The step that is underway, else the one that comes next; since when."""
+    if batch.underway:
+        first = batch.underway[0]
+        line = next((each for each in operation.steps if each.step == first.step), None)
+        return (line.words if line else Words(en=first.step, zh=first.step)), first.started_at
+    planned = next(iter(next_steps(batch)), None)
+    ended = max((each.ended_at for each in operation.steps if each.ended_at), default=None)
     return (planned.phase.words if planned else None), ended
 
 
 def _next_look(batch: Batch, at: Instant) -> Instant | None:
-    running = batch.running
-    if batch.open_deviations or (running is not None and running.verb != "hold"):
+    """The next moment that the line itself waits for; None while somebody or something else is waited for."""
+    if stands(batch) or any(step.target != RUNNER for step in batch.underway):
         return None
     return advance(batch, at).wake_at

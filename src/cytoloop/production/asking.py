@@ -13,6 +13,7 @@ from cytoloop.core.equipment import Command, Outcome, Verb
 from cytoloop.core.facts.answer import AnswerGiven, AnswerVerified
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.time import Instant, after, instant
+from cytoloop.production.advance import what_happened
 
 PERSON = "person:"
 ANSWERS = "answer/"
@@ -84,18 +85,6 @@ def _command(step: StepRecord) -> Command:
     """The command whose intent stands in the record."""
     verb: Verb = step.verb  # type: ignore[assignment]  # the record keeps the verb as text
     return Command(key=step.key, target=step.target, verb=verb, arguments=step.arguments)
-
-
-def what_happened(batch: Batch, step: StepRecord) -> Command:
-    """Ask the operator about a step that the equipment cannot tell of; anew when the answer before was refused."""
-    what = f"{step.step} of {batch.number} was commanded to {step.target} and nobody knows whether it was done"
-    shown = digest({"batch": batch.number, "step": step.step, "key": step.key, "what": what})
-    return Command(
-        key=f"{step.key}/what-happened" + (f"#{step.doubts}" if step.doubts > 1 else ""),
-        target="person:operator",
-        verb="decide",
-        arguments={"what": what, "options": ["done", "not-done"], "digest": shown, "meaning": "verified"},
-    )
 
 
 def outcome_of(entries: Iterable[Recorded]) -> Outcome | None:

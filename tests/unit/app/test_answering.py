@@ -20,7 +20,8 @@ from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Password
 from cytoloop.core.time import Instant
 from cytoloop.production.asking import answer_stream, outcome_of
-from cytoloop.production.settle import read_signature, settle_decision
+from cytoloop.production.settle import settle_decision
+from cytoloop.production.signed import read_signature
 from cytoloop.production.steps import instruction
 
 FINE = Typed(texts={"transport_temperature": "5.2", "bags_damaged": "0"})
@@ -164,7 +165,7 @@ def test_out_of_range_needs_a_reason_and_then_the_step_fails(staff: Staff, answe
     assert outcome is not None
     assert outcome.values["reason"] == "read twice on the logger"
     phase = pack().master.recipe.procedure[0].operations[0].steps[1]
-    assert "9.5" in str(instruction.out_of_range(phase, outcome))  # type: ignore[arg-type]  # the recipe's inspection
+    assert "9.5" in str(instruction.unfit(phase, outcome))  # type: ignore[arg-type]  # the recipe's inspection
 
 
 def test_a_wrong_label_is_warned_of_and_kept_as_a_near_miss(staff: Staff, answering: Answering) -> None:
@@ -247,7 +248,7 @@ def test_a_decision_is_signed_over_exactly_what_the_runner_asks(staff: Staff, an
     batch = answering.look(key).batch
     outcome = outcome_of(staff.ledger.stream(answer_stream(key)))
     assert outcome is not None
-    drafts = settle_decision(batch.steps["deviation/D-1"], outcome)
+    drafts = settle_decision(batch, batch.steps["deviation/D-1"], outcome)
     assert [draft.fact.NAME for draft in drafts] == ["step-completed/1", "deviation-closed/1"]
     assert {draft.actor for draft in drafts} == {"person:qa.li"}
 
