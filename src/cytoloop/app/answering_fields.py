@@ -108,7 +108,8 @@ def _wanted(request: Request, batch: Batch) -> tuple[float | None, float | None]
     """Between how much and how much of a material is to be added."""
     wanted = _limit(request.command.arguments.get("quantity"))
     phase = _phase(request, batch)
-    share = phase.tolerance if isinstance(phase, MaterialAddition) else 0.0
+    said = _limit(request.command.arguments.get("tolerance"))
+    share = phase.tolerance if isinstance(phase, MaterialAddition) else said or 0.0
     return (None, None) if wanted is None else (wanted - share * abs(wanted), wanted + share * abs(wanted))
 
 

@@ -176,7 +176,11 @@ def contents_of(request: Request) -> dict[str, JSON]:
     command = request.command
     wanted = command.arguments.get("digest")
     plain = {name: value for name, value in command.arguments.items() if name not in ("digest", "meaning")}
-    doubt = {"batch": request.batch, "step": request.step, "key": command.key.partition("/what-happened")[0]}
+    doubt: dict[str, JSON] = {
+        "batch": request.batch,
+        "step": request.step,
+        "key": command.key.partition("/what-happened")[0],
+    }
     shown = plain.get("shown")
     shapes = [doubt | {"what": plain.get("what")}, *([shown] if isinstance(shown, dict) else [])]
     for number in range(len(ASIDE) + 1):
