@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from cytoloop import __version__
 from cytoloop.app.bootstrap import Site
 from cytoloop.app.historian import Following
 from cytoloop.app.permissions import check
@@ -30,22 +31,21 @@ class LiveLine:
 
     site: Site
     look: float
-    """Hours of the clock from one look for new batches to the next."""
+    """Hours of the clock from one look to the next: for new batches, and for what people entered beside the run."""
     tell: Tell
-    others: frozenset[str] = frozenset()
-    """Batch numbers that something else in this process carries."""
-    _settled: set[str] = field(default_factory=set)
-    """Batches that need no carrying any more."""
-    _carried: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
+    _left: dict[str, int] = field(default_factory=dict)
+    """Batch -> where its stream ended when it needed no carrying any more."""
+    _carried: "dict[str, asyncio.Task[int]]" = field(default_factory=dict)
 
     async def run(self, *, until_done: bool = False) -> None:
         """Carry what there is and what comes, until cancelled; `until_done`: until nothing is left to carry.
 
-        Raises what stopped a batch, when the record or the telemetry could not be written.
+        A batch that stands still is carried on once somebody entered something to it. Raises what stopped a batch, when
+        the record or the telemetry could not be written.
         """
         try:
             while True:
-                for number in self._new():
+                for number in self._due():
                     self._carried[number] = asyncio.create_task(self._carry(number))
                 if until_done and not self._carried:
                     return
@@ -53,14 +53,16 @@ class LiveLine:
         finally:
             await self._stop()
 
-    def _new(self) -> Iterator[str]:
-        """Batches in production that nobody carries yet."""
-        for stream in self.site.registrar.ledger.streams(BATCH):
+    def _due(self) -> Iterator[str]:
+        """Batches that have to be carried and are not: new ones, and those that grew while they stood still."""
+        ledger = self.site.registrar.ledger
+        for stream in ledger.streams(BATCH):
             number = stream.removeprefix(BATCH)
-            if number in self._settled or number in self._carried or number in self.others:
+            if number in self._carried or self._left.get(number) == ledger.position(stream):
                 continue
-            if read_batch(self.site.registrar.ledger, number).ended:
-                self._settled.add(number)
+            batch = read_batch(ledger, number)
+            if batch.ended:
+                self._left[number] = batch.position
             else:
                 yield number
 
@@ -73,11 +75,12 @@ class LiveLine:
         for number, task in list(self._carried.items()):
             if task.done():
                 del self._carried[number]
-                self._settled.add(number)
-                task.result()
+                self._left[number] = task.result()
 
-    async def _carry(self, number: str) -> None:
-        batch = read_batch(self.site.registrar.ledger, number)
+    async def _carry(self, number: str) -> int:
+        """Carry a batch as far as it goes now; where its stream ends then."""
+        ledger = self.site.registrar.ledger
+        batch = read_batch(ledger, number)
         self.tell(f"{number}: carried from entry {batch.position} on")
         try:
             async with self._following(batch) as followed:
@@ -85,23 +88,25 @@ class LiveLine:
             await self._close(batch, followed)
         except ConflictError as why:
             self.tell(f"{number}: {why}")
-            return
-        self.tell(f"{number}: {_said(batch)}")
+        else:
+            self.tell(f"{number}: {_said(batch)}")
+        return ledger.position(f"{BATCH}{number}")
 
     def _following(self, batch: Batch) -> AbstractAsyncContextManager[Following | None]:
         historian = self.site.historian
         return historian.following(batch) if historian is not None else nullcontext()
 
     def _runner(self, followed: Following | None) -> Runner:
-        observers = (inspect,) if followed is None else (inspect, followed.observe)
-        registrar, site = self.site.registrar, self.site
+        site = self.site
         return Runner(
-            ledger=registrar.ledger,
+            ledger=site.registrar.ledger,
             door=site.door,
             clock=site.clock,
             journal=site.journal,
-            observers=observers,
+            observers=(inspect,) if followed is None else (inspect, followed.observe),
             may=check,
+            release=__version__,
+            look_every=self.look,
         )
 
     async def _close(self, batch: Batch, followed: Following | None) -> None:
@@ -122,5 +127,6 @@ def _said(batch: Batch) -> str:
         return f"aborted: {batch.aborted.fact.reason}"
     if batch.finished_at is not None:
         return "every step is done; its record waits for review and disposition"
-    why = batch.held.fact.reason if batch.held else "nobody knows why"
-    return f"stands still: {why}; start the line again to ask anew"
+    if batch.on_hold is not None:
+        return f"on hold: {batch.on_hold.fact.reason}"
+    return f"stands still: {batch.held.fact.reason if batch.held else 'nothing is left that this line waits for'}"
