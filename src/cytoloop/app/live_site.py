@@ -13,6 +13,7 @@ from cytoloop.app.cast import enrol_cast
 from cytoloop.app.clinic import Clinic
 from cytoloop.app.demo import CONSENT_FORM, PROTOCOL, STUDY, drawn_patients
 from cytoloop.app.learning import approve_version
+from cytoloop.app.line import Patient
 from cytoloop.app.production import create_batch, free_equipment, in_force, read_batch
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.batch import Batch
@@ -96,11 +97,12 @@ class Invented:
 
     async def make(self, count: int) -> tuple[Batch, ...]:
         """Order, collect and create that many batches; UserError when the plant has no room for them."""
-        await self._open(count)
+        patients = drawn_patients(self.seed, count)
+        await self.open(patients, LINE)
         await self.registrar.clock.until(self.begins)
         made: list[Batch] = []
         occupied: set[str] = set()
-        for number, patient in enumerate(drawn_patients(self.seed, count), start=1):
+        for number, patient in enumerate(patients, start=1):
             equipment = free_equipment(self.pack.plant, frozenset(occupied))
             if equipment is None:
                 raise UserError(f"the plant has equipment for {number - 1} batches at once; ask for fewer patients")
@@ -126,7 +128,8 @@ class Invented:
             equipment=equipment,
         )
 
-    async def _open(self, count: int) -> None:
+    async def open(self, patients: Sequence[Patient], line: str) -> None:
+        """Register the study, take the patients in, and put the pack's recipe in force on a line."""
         study = StudyRegistered(
             study=STUDY,
             title="Trial of a line whose operators answer at a screen",
@@ -138,9 +141,9 @@ class Invented:
             filed_scope="ranges",
         )
         await self.clinic.open(study)
-        for patient in drawn_patients(self.seed, count):
+        for patient in patients:
             self.clinic.enroll(patient.subject)
-        await approve_version(self.registrar, self.door, LINE, self.pack.master, None)
+        await approve_version(self.registrar, self.door, line, self.pack.master, None)
 
 
 async def make_batches(

@@ -32,6 +32,7 @@ class Tile:
     state: UnitState
     batch: str = ""
     line: str = ""
+    operation: Words | None = None
     doing: Words | None = None
     """The step that runs, or that comes next."""
     since: Instant | None = None
@@ -102,6 +103,7 @@ class Scene:
             state=_state(batch, waiting),
             batch=batch.number,
             line=batch.created.line,
+            operation=operation.words,
             doing=doing,
             since=since,
             next_look=_next_look(batch, self.at),

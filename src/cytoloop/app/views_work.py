@@ -112,8 +112,7 @@ def title_of(request: Request, step: StepLine | None) -> Words:
     said = _words(arguments.get("instruction")) or (step.words if step else Words(en=request.step, zh=request.step))
     if request.step.startswith(DECISION):
         kind = named(DEVIATIONS, str(arguments.get("kind")))
-        number = request.step.removeprefix(DECISION)
-        return Words(en=f"Decide on deviation {number}: {kind.en}", zh=f"对偏差 {number} 作出决定：{kind.zh}")
+        return Words(en=f"Decide on a deviation: {kind.en}", zh=f"对偏差作出决定：{kind.zh}")
     if request.command.key.partition("/what-happened")[1]:
         return Words(en=f"What became of it: {said.en}", zh=f"请说明结果：{said.zh}")
     return said
