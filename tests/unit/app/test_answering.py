@@ -12,7 +12,10 @@ from tests.staff import Staff, again, founded, pack
 from cytoloop.app.answering import Answering, shown_for
 from cytoloop.app.answers import find_in, stands_in
 from cytoloop.app.asked import Typed, asked_under, check, contents_of
+from cytoloop.app.bundle_entries import select
 from cytoloop.app.people import Signer
+from cytoloop.app.story import story_of
+from cytoloop.app.views import Shelf
 from cytoloop.core.errors import ConflictError, RefusedError, UserError
 from cytoloop.core.facts.answer import AnswerGiven
 from cytoloop.core.facts.production import StepInDoubt, StepStarted
@@ -320,3 +323,12 @@ def test_the_door_reads_answers_and_requests_from_the_record(staff: Staff, answe
     found = find(key)
     assert found is not None
     assert found.by == "person:op.sun"
+
+
+def test_a_batchs_bundle_and_story_hold_its_answers(staff: Staff, answering: Answering) -> None:
+    key = ask(staff.ledger)
+    answering.give("op.sun", key, FINE)
+    selected = select(staff.ledger, "B-2", staff.ledger.head())
+    assert "answer-given/1" in [each.entry.name for each in selected]
+    told = story_of(Shelf(staff.ledger), "B-2", whole=False)
+    assert "answer-given/1" not in [each.entry.name for each in told], "every single answer is no turning point"
