@@ -29,13 +29,14 @@ SECOND: Meaning = "verified"
 SLACK = timedelta(minutes=1)
 """People say when something happened to the minute."""
 
-Qualified = Callable[[str, str, Instant], str | None]
-"""(user id, "<operation>/<phase>", now) -> why the person is not qualified to do it; None when they are."""
+Qualified = Callable[[str, str, Instant], str | Words | None]
+"""(user id, what, now) -> why the person is not qualified for it; None when they are. What: an equipment class, an
+operation, or one phase of it ("receipt/inspect")."""
 Told = Callable[[str], None]
 """Hears the key of a request that was answered in this process."""
 
 
-def anybody(user: str, what: str, now: Instant) -> str | None:
+def anybody(user: str, what: str, now: Instant) -> str | Words | None:
     """For a house that keeps no qualifications here: nobody is turned away."""
     return None
 
@@ -114,9 +115,9 @@ class Answering:
                         en=f"{user} is no {role}, and {role} is asked; ask them", zh=f"{user} 不具备被请求的角色 {role}"
                     )
                 )
-            unfit = self.qualified(user, _what(asked), self.now)
-            if unfit is not None:
-                raise RefusedError(unfit)
+            unfit = (self.qualified(user, what, self.now) for what in _subjects(asked))
+            if why := next((each for each in unfit if each is not None), None):
+                raise RefusedError(why)
 
     def give(self, by: str | Signer, key: str, typed: Typed) -> AnswerGiven:
         """Give the answer. `by`: who is signed in, for a plain answer; else who signs it.
@@ -246,7 +247,9 @@ class Answering:
         self.told(key)
 
 
-def _what(asked: Asked) -> str:
-    """What one is qualified for: "<operation>/<phase>", whatever the round."""
+def _subjects(asked: Asked) -> tuple[str, ...]:
+    """What one has to be qualified for: the unit's class, the operation, and its phase, whatever the round."""
     operation, _, rest = asked.request.step.partition("/")
-    return f"{operation}/{rest.rpartition('/')[2]}"
+    listed = asked.batch.master.recipe.operations()
+    classes = (procedure.equipment_class for procedure, each in listed if each.operation == operation)
+    return (*classes, operation, f"{operation}/{rest.rpartition('/')[2]}")

@@ -1,8 +1,13 @@
-"""Answers: what the person's door asks of the record."""
+"""Answers: what the person's door, and who takes an answer, ask of the record."""
 
 from cytoloop.adapters.operator.door import Find, Stands
+from cytoloop.app.answering import Qualified
+from cytoloop.app.equipment import people_register
 from cytoloop.core.facts.production import StepStarted
+from cytoloop.core.time import Instant
+from cytoloop.core.words import Words
 from cytoloop.production.asking import PERSON, answer_stream, outcome_of
+from cytoloop.production.fitness import why_not_qualified
 from cytoloop.record.ledger import Ledger
 
 
@@ -22,3 +27,12 @@ def stands_in(ledger: Ledger, target: str = PERSON) -> Stands:
         )
 
     return stands
+
+
+def qualified_in(ledger: Ledger) -> Qualified:
+    """Asks the register of qualifications; nobody is turned away where none is demanded."""
+
+    def qualified(user: str, what: str, now: Instant) -> Words | None:
+        return why_not_qualified(people_register(ledger), user, what, now)
+
+    return qualified

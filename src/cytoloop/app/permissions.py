@@ -61,6 +61,12 @@ Act = Literal[
     "abort-batch",
     "review-record",
     "correct-value",
+    "register-equipment",
+    "calibrate-equipment",
+    "clean-equipment",
+    "stop-equipment",
+    "return-equipment",
+    "qualify-person",
     "look-up-identity",
     "erase-identity",
     "rekey-identities",
@@ -76,20 +82,20 @@ Act = Literal[
 
 Apart = Literal["not-an-actor", "not-the-owner", "not-the-issuer", "not-who-answered"]
 """not-an-actor      took no part in the batch
-not-the-owner     it is not their own account
+not-the-owner     it is not their own account, nor their own qualification
 not-the-issuer    gave neither the account nor the code its credential was set with
 not-who-answered  did not give the answer that is to be confirmed"""
 
 APART_WORDS: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took no part in this batch", zh="未参与该批次"),
-    "not-the-owner": Words(en="it is not their own account", zh="不是本人账户"),
+    "not-the-owner": Words(en="it is not their own account or qualification", zh="不是本人账户或资格"),
     "not-the-issuer": Words(en="did not issue the account or its code", zh="不是账户或其注册码的签发人"),
     "not-who-answered": Words(en="did not give the answer", zh="不是作答人"),
 }
 
 _WHY: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took part in this batch", zh="参与了该批次"),
-    "not-the-owner": Words(en="would act on their own account", zh="不能处理本人账户"),
+    "not-the-owner": Words(en="would act on their own account or qualification", zh="不能处理本人账户或资格"),
     "not-the-issuer": Words(en="issued this account or its code", zh="签发了该账户或其注册码"),
     "not-who-answered": Words(en="gave this answer", zh="是该答复的作答人"),
 }
@@ -135,6 +141,12 @@ RIGHTS: Mapping[Act, Right] = {
     "abort-batch": _right("abort a batch", "中止批次", "qa", "qualified_person"),
     "review-record": _right("review a batch record", "审核批记录", "qa", apart=_ACTOR),
     "correct-value": _right("correct a value that was typed", "更正录入值", "operator", "qa"),
+    "register-equipment": _right("put a unit into the equipment register", "登记设备", "qa"),
+    "calibrate-equipment": _right("say that a unit was calibrated", "记录设备校准", "process_scientist", "qa"),
+    "clean-equipment": _right("say that a unit was cleaned", "记录设备清洁", "operator", "qa"),
+    "stop-equipment": _right("take a unit out of service", "停用设备", "operator", "process_scientist", "qa"),
+    "return-equipment": _right("return a unit to service", "恢复设备使用", "qa"),
+    "qualify-person": _right("qualify a person, or withdraw it", "授予或撤销人员资格", "qa", apart=("not-the-owner",)),
     "look-up-identity": _right("look up who a pseudonym is", "查询假名身份", "clinician", "principal_investigator"),
     "erase-identity": _right("erase who a pseudonym is", "删除假名对应的身份", "principal_investigator"),
     "rekey-identities": _right("encrypt the identity map anew", "更换身份对照表密钥", "administrator"),

@@ -15,6 +15,7 @@ from cytoloop.cli import (
     bench,
     checkpoint,
     demo,
+    equipment,
     identity,
     importing,
     line,
@@ -63,6 +64,7 @@ app.add_typer(twin.app, name="twin")
 app.add_typer(plant.app, name="plant")
 app.add_typer(line.app, name="line")
 app.add_typer(work.app, name="work")
+app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")
 

@@ -6,12 +6,13 @@ import typer
 
 from cytoloop.adapters.clocks import FolderClock
 from cytoloop.app.answering import Answering, shown_for, shown_to_second
+from cytoloop.app.answers import qualified_in
 from cytoloop.app.asked import Asked, Typed, contents_of
 from cytoloop.app.records import readable_record
 from cytoloop.app.views import Shelf
 from cytoloop.app.views_line import moment_of
 from cytoloop.app.views_work import WorkLine, for_roles, work_of
-from cytoloop.cli.acting import acting, show_what_is_signed
+from cytoloop.cli.acting import Desk, acting, show_what_is_signed
 from cytoloop.cli.audit import language_named
 from cytoloop.cli.data import DATA, newest
 from cytoloop.cli.output import out, plain, say_json, table
@@ -91,7 +92,7 @@ def show(key: str = KEY, data: Path | None = DATA, lang: str = typer.Option("en"
     """What a request asks for, or what was answered."""
     language = language_named(lang)
     with acting(data) as desk:
-        answering = Answering(people=desk.people, clock=desk.clock)
+        answering = _answering(desk)
         asked = answering.look(key)
         said = answering.already(asked.given) if asked.given else None
     _show(asked, language)
@@ -126,7 +127,7 @@ def answer(
     """Answer a request; the first answer stands. Signed with password and code."""
     typed = Typed(texts=_values(value or []), reason=why.strip(), done=not cannot, happened_at=_time(happened))
     with acting(data) as desk:
-        answering = Answering(people=desk.people, clock=desk.clock)
+        answering = _answering(desk)
         asked = answering.open(key)
         checked = answering.demand_answer(asked, typed)
         shown = shown_for(asked, checked.values, typed)
@@ -148,13 +149,17 @@ def verify(
 ) -> None:
     """Confirm somebody else's answer, having looked yourself; or say that it is not so. Signed."""
     with acting(data) as desk:
-        answering = Answering(people=desk.people, clock=desk.clock)
+        answering = _answering(desk)
         asked = answering.look(key)
         answering.demand_second(asked, confirmed=confirmed, reason=why.strip())
         shown = shown_to_second(asked, confirmed, why.strip())
         show_what_is_signed(shown, digest(shown))
         answering.verify(signer(user), key, confirmed=confirmed, reason=why.strip())
     out.print(f"{plain(key)} is {'confirmed' if confirmed else 'not confirmed'}", highlight=False)
+
+
+def _answering(desk: Desk) -> Answering:
+    return Answering(people=desk.people, clock=desk.clock, qualified=qualified_in(desk.ledger))
 
 
 def _values(given: list[str]) -> dict[str, str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeVar
 
-from cytoloop.app.answering import Answering, Qualified, Told, anybody, nobody
+from cytoloop.app.answering import Answering, Qualified, Told, nobody
+from cytoloop.app.answers import qualified_in
 from cytoloop.app.directory import PEOPLE, Person, person_of
 from cytoloop.app.people import People, people_at
 from cytoloop.app.records import acting_record
@@ -31,7 +32,8 @@ class Office:
         """`clock`: of sessions and proofs; `record_clock`: of what is entered."""
         self.folder, self.desk, self.clock, self.record_clock = folder, desk, clock, record_clock
         self.sessions, self.challenges, self.drafts = Sessions(), Challenges(), Drafts()
-        self.qualified: Qualified = anybody
+        self.qualified: Qualified | None = None
+        """Who may answer what; the record's own register when left out."""
         self.told: Told = nobody
         self.settings: Settings = read_settings(folder)
         self._lock, self._opened = Lock(), ExitStack()
@@ -48,7 +50,8 @@ class Office:
 
     def answering(self, people: People) -> Answering:
         """Where requests are answered."""
-        return Answering(people=people, clock=self.record_clock, qualified=self.qualified, told=self.told)
+        qualified = self.qualified or qualified_in(people.registrar.ledger)
+        return Answering(people=people, clock=self.record_clock, qualified=qualified, told=self.told)
 
     @property
     def now(self) -> Instant:

@@ -10,7 +10,7 @@ from tests.asking import INSPECT, TYPED, ask, begun, deviate, say, settle
 from tests.staff import Staff, again, founded, pack
 
 from cytoloop.app.answering import Answering, shown_for
-from cytoloop.app.answers import find_in, stands_in
+from cytoloop.app.answers import find_in, qualified_in, stands_in
 from cytoloop.app.asked import Typed, asked_under, check, contents_of
 from cytoloop.app.bundle_entries import select
 from cytoloop.app.people import Signer
@@ -18,6 +18,7 @@ from cytoloop.app.story import story_of
 from cytoloop.app.views import Shelf
 from cytoloop.core.errors import ConflictError, RefusedError, UserError
 from cytoloop.core.facts.answer import AnswerGiven
+from cytoloop.core.facts.equipment import PersonQualified
 from cytoloop.core.facts.production import StepInDoubt, StepStarted
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Password
@@ -26,6 +27,7 @@ from cytoloop.production.asking import answer_stream, outcome_of
 from cytoloop.production.settle import settle_decision
 from cytoloop.production.signed import read_signature
 from cytoloop.production.steps import instruction
+from cytoloop.testing.builders import signature
 
 FINE = Typed(texts={"transport_temperature": "5.2", "bags_damaged": "0"})
 
@@ -112,13 +114,17 @@ def test_only_the_role_that_is_asked_may_answer_and_a_refusal_is_an_entry(staff:
 def test_who_is_not_qualified_is_turned_away_with_the_reason(staff: Staff, answering: Answering) -> None:
     key = ask(staff.ledger)
 
+    asked: list[str] = []
+
     def qualified(user: str, what: str, now: Instant) -> str | None:
-        return f"{user} was not trained for {what}" if user == "op.sun" else None
+        asked.append(what)
+        return f"{user} was not trained for {what}" if (user, what) == ("op.sun", "receipt/inspect") else None
 
     gated = replace(answering, qualified=qualified)
     with pytest.raises(RefusedError, match=r"op\.sun was not trained for receipt/inspect"):
         gated.give("op.sun", key, FINE)
     assert staff.refusals()[-1].reason == "op.sun was not trained for receipt/inspect"
+    assert asked == ["receiving_station", "receipt", "receipt/inspect"]
     gated.give("op.li", key, FINE)
 
 
@@ -332,3 +338,17 @@ def test_a_batchs_bundle_and_story_hold_its_answers(staff: Staff, answering: Ans
     assert "answer-given/1" in [each.entry.name for each in selected]
     told = story_of(Shelf(staff.ledger), "B-2", whole=False)
     assert "answer-given/1" not in [each.entry.name for each in told], "every single answer is no turning point"
+
+
+def test_the_records_own_register_turns_away_who_is_not_qualified(staff: Staff, answering: Answering) -> None:
+    key = ask(staff.ledger)
+    qualification = PersonQualified(
+        user="op.li", subject="receipt", valid_until=staff.clock.now() + timedelta(days=30), evidence="course 7",
+        signature=signature(),
+    )  # fmt: skip
+    say(staff.ledger, "qualification/op.li", qualification)
+    gated = replace(answering, qualified=qualified_in(staff.ledger))
+    with pytest.raises(RefusedError, match=r"op\.sun.*receipt") as told:
+        gated.give("op.sun", key, FINE)
+    assert told.value.words.zh, "in both languages"
+    gated.give("op.li", key, FINE)
