@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def running_line(folder: Path, *, seed: int = 2) -> tuple[Ledger, SimulatedClock
     """The record of a line that was stopped in the middle, and its clock at that moment."""
     clock = SimulatedClock(START)
     ledger = Ledger(MemoryStore(), clock)
-    asyncio.run(_run(ledger, clock, folder, seed))
+    with ThreadPoolExecutor(1) as thread:  # browser tests keep an event loop running in this one
+        thread.submit(asyncio.run, _run(ledger, clock, folder, seed)).result()
     return ledger, clock
 
 

@@ -52,26 +52,32 @@ def shown_for(asked: Asked, values: Mapping[str, JSON], typed: Typed) -> dict[st
         return contents_of(asked.request)
     if asked.request.command.verb == "decide":
         return {"shown": arguments.get("digest"), "decision": values.get("decision"), "reason": values.get("reason")}
-    return {
-        "request": asked.request.command.key,
-        "asked": asked.request.asked,
-        "done": typed.done,
-        "values": dict(values),
-        "reason": typed.reason,
-    }
+    return {**_head(asked), "done": typed.done, "answers": _answers(asked, values), "reason": typed.reason}
 
 
 def shown_to_second(asked: Asked, confirmed: bool, reason: str) -> dict[str, JSON]:
     """What a second person signs: the answer as they see it, who gave it, and their own word."""
-    answer = asked.answer
+    answers = _answers(asked, asked.answer.values if asked.answer else {})
+    return {**_head(asked), "answers": answers, "answered_by": asked.by, "confirmed": confirmed, "reason": reason}
+
+
+def _head(asked: Asked) -> dict[str, JSON]:
+    """Whose material it is about, and what was asked."""
     return {
+        "coi": asked.batch.created.coi,
+        "batch": asked.request.batch,
         "request": asked.request.command.key,
         "asked": asked.request.asked,
-        "values": dict(answer.values) if answer else {},
-        "answered_by": asked.by,
-        "confirmed": confirmed,
-        "reason": reason,
     }
+
+
+def _answers(asked: Asked, values: Mapping[str, JSON]) -> list[JSON]:
+    """Each value with its question and unit, as a person reads it."""
+    return [
+        {"question": {"en": each.words.en, "zh": each.words.zh}, "value": values[each.name], "unit": each.unit}
+        for each in asked.fields
+        if each.name in values
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
