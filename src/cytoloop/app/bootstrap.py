@@ -1,7 +1,7 @@
 """Bootstrap: the only place where concrete things meet: store, clock, facility, people, doors."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -93,12 +93,14 @@ def simulated_site(
     plant: OpcUaDoor | None = None,
     journal: Journal | None = None,
     telemetry: TelemetryStore | None = None,
+    screens: Mapping[str, Door] | None = None,
 ) -> Site:
     """A site with scripted people on the record of `folder`; its equipment is simulated in this process.
 
     `plant`: drive the equipment behind this door instead; people then read every label right.
     `journal`: write batches there; left out, straight into the ledger. `telemetry`: keep the trends of the simulated
-    equipment there; left out, nobody asks for them.
+    equipment there; left out, nobody asks for them. `screens`: beginning of a target ("person:operator") -> the door to
+    the people who answer there themselves; with "person:" everybody does, and nobody is scripted.
     """
     donors = Distribution.from_data(pack.donors)
     facility = Facility(seed=seed, clock=clock, donors=donors, plant=pack.plant, faults=faults)
@@ -115,14 +117,16 @@ def simulated_site(
             facility.register_collection(coi, facility.draw_donor(donor))
 
     registrar = Registrar(ledger, clock)
-    signing, accounts = enrol_cast(registrar, Credentials(folder))
-    people = ScriptedPeople(
-        clock=clock, signing=signing, people=accounts, scanner=scan, policy=quality_policy, seed=seed
-    )
+    people = dict(screens or {})
+    if "person:" not in people:
+        signing, accounts = enrol_cast(registrar, Credentials(folder))
+        people["person:"] = ScriptedPeople(
+            clock=clock, signing=signing, people=accounts, scanner=scan, policy=quality_policy, seed=seed
+        )
     return Site(
         registrar=registrar,
         clock=clock,
-        door=Doors({"person:": people, "": plant or facility}),
+        door=Doors({**people, "": plant or facility}),
         receive=receive,
         pack=pack,
         journal=journal or Direct(ledger),

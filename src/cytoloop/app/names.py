@@ -62,6 +62,8 @@ COMPONENTS: Names = {
 }
 VALUES: Mapping[str, tuple[Words, str]] = {
     "code": (_words("Code scanned", "扫描码"), ""),
+    "reason": (_words("Reason", "理由"), ""),
+    "verified_by": (_words("Confirmed by", "复核人"), ""),
     "temperature": (_words("Temperature", "温度"), "°C"),
     "end_temperature": (_words("Temperature at the end", "终点温度"), "°C"),
     "ph": (_words("pH", "pH"), "pH"),

@@ -18,6 +18,7 @@ from cytoloop.cli import (
     equipment,
     identity,
     importing,
+    line,
     pack,
     people,
     plant,
@@ -27,6 +28,7 @@ from cytoloop.cli import (
     store,
     telemetry,
     twin,
+    work,
     worker,
 )
 from cytoloop.cli.output import err
@@ -64,6 +66,8 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
 app.add_typer(plant.app, name="plant")
+app.add_typer(line.app, name="line")
+app.add_typer(work.app, name="work")
 app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")

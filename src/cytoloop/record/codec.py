@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.entry import Entry, Fact, Recorded
 from cytoloop.core.errors import FindingError
-from cytoloop.core.facts import allotment, clinic, compliance, equipment, feedback, people, production, quality
+from cytoloop.core.facts import allotment, answer, clinic, compliance, equipment, feedback, people, production, quality
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
 
@@ -26,6 +26,7 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *feedback.FACTS,
     *people.FACTS,
     *record_facts.FACTS,
+    *answer.FACTS,
 )
 """Every fact of the house."""
 

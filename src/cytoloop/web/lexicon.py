@@ -23,6 +23,7 @@ GROUPS: Mapping[str, str] = {
     "roles": "role",
     "stage": "test_stage",
     "unit": "unit",
+    "verdict": "second",
 }
 """Field of what is signed -> the group whose words its values have."""
 
