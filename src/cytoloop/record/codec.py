@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.entry import Entry, Fact, Recorded
 from cytoloop.core.errors import FindingError
-from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality
+from cytoloop.core.facts import clinic, compliance, feedback, monitoring, people, production, quality
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
 
@@ -22,6 +22,7 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *quality.FACTS,
     *compliance.FACTS,
     *feedback.FACTS,
+    *monitoring.FACTS,
     *people.FACTS,
     *record_facts.FACTS,
 )

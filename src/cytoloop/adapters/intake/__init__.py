@@ -1,0 +1,5 @@
+"""Intake: readings are held against the checks of their tags by machine code, a block at a time."""
+
+from cytoloop.adapters.intake.intake import Intake, Refused, Taken
+
+__all__ = ["Intake", "Refused", "Taken"]
