@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import inf, isnan, nan
 from typing import Any
 
@@ -79,7 +80,7 @@ def block(rows: Rows) -> Readings:
         value=np.array([each.value for each in column], np.float64).data,
         status=np.array([each.status for each in column], np.uint32).data,
         server=np.array([each.server for each in column], np.int64).data,
-        sequence=np.array([each.sequence if numbered else 0 for each in column], np.int64).data if numbered else b"",
+        sequence=np.array([each.sequence for each in column], np.int64).data if numbered else b"",
     )
 
 
@@ -112,7 +113,7 @@ def test_the_fast_intake_says_what_the_slow_one_says(data: st.DataObject, number
     fast, slow = Intake(held.values()), {name: TagState() for name in NAMES}
     came = fast.take(block(rows))
     in_order = sorted(rows, key=lambda row: (row[0], row[1].at))
-    if all(a[1].at <= b[1].at for n in NAMES for a, b in _pairs([r for r in rows if r[0] == n])):
+    if all(a[1].at <= b[1].at for n in NAMES for a, b in pairwise([r for r in rows if r[0] == n])):
         in_order = rows
     judged = [(name, reading, take(held[name], slow[name], reading)) for name, reading in in_order]
     assert same(came.moments) == same([m for _, _, each in judged for m in each.moments])
@@ -125,10 +126,6 @@ def test_the_fast_intake_says_what_the_slow_one_says(data: st.DataObject, number
     assert same(fast.passed(NAMES, now)) == same([m for n in NAMES for m in missing(held[n], slow[n], now)])
     assert same(fast.disarmed(NAMES, now)) == same([m for n in NAMES for m in disarmed(held[n], slow[n], now)])
     _same_states(fast, slow)
-
-
-def _pairs(rows: Rows) -> Any:
-    return zip(rows, rows[1:], strict=False)
 
 
 def _same_states(fast: Intake, slow: dict[str, TagState]) -> None:

@@ -81,16 +81,15 @@ def _told(told: Told[ExcursionFound], unit: str, signal: str) -> str:
             f"no usable reading of {signal} of {unit} came since {fact.since.isoformat()}, for longer than "
             f"{fact.tolerance:g} h"
         )
-    return _outside(signal, unit, f"{fact.value:.4g} {fact.unit}", fact.at, (fact.low, fact.high), fact.tolerance)
+    reading = Reading(signal=signal, value=fact.value or 0.0, unit=fact.unit, at=fact.at, source=unit)
+    return _outside(reading, (fact.low, fact.high), fact.tolerance)
 
 
-def _outside(
-    signal: str, unit: str, value: str, at: Instant, limits: tuple[float | None, float | None], hours: float
-) -> str:
+def _outside(reading: Reading, limits: tuple[float | None, float | None], hours: float) -> str:
     limit = " to ".join("–" if each is None else f"{each:g}" for each in limits)
     return (
-        f"{signal} of {unit} was {value} at {at.isoformat()}, outside {limit} {value.partition(' ')[2]} "
-        f"for longer than {hours:g} h"
+        f"{reading.signal} of {reading.source} was {reading.value:.4g} {reading.unit} at {reading.at.isoformat()}, "
+        f"outside {limit} {reading.unit} for longer than {hours:g} h"
     )
 
 
@@ -150,12 +149,5 @@ def _seen(watch: _Watch, reading: Reading, position: int) -> Excursion:
         since=watch.since or reading.at,
         until=None,
         position=position,
-        what=_outside(
-            reading.signal,
-            reading.source,
-            f"{reading.value:.4g} {reading.unit}",
-            reading.at,
-            within(watch.limits, reading.at),
-            watch.alarm.tolerance,
-        ),
+        what=_outside(reading, within(watch.limits, reading.at), watch.alarm.tolerance),
     )

@@ -10,7 +10,7 @@ from math import inf
 
 from cytoloop.core.batch import Batch, StepRecord
 from cytoloop.core.intake import NEVER, Check
-from cytoloop.core.product import AlarmLimit, EquipmentClass, IntakeCheck
+from cytoloop.core.product import AlarmLimit, EquipmentClass
 from cytoloop.core.telemetry import microseconds
 from cytoloop.core.time import Instant
 
@@ -34,7 +34,11 @@ def checks(batch: Batch, unit: str, at: Instant) -> tuple[Check, ...]:
     since, until = in_use(batch, unit)
     waits = since is not None and since <= at and (until is None or at < until)
     armed = microseconds(since) if waits and since is not None else NEVER
-    return tuple(_check(batch, kind, unit, signal, at, armed) for signal in kind.signals)
+    bases = (_intake(kind, f"{unit}/{signal}", signal) for signal in kind.signals)
+    begun = (replace(base, begins=microseconds(batch.created_at), armed=armed) for base in bases)
+    if armed == NEVER:
+        return tuple(replace(each, silence=0) for each in begun)
+    return tuple(_limited(batch, kind, each, at) for each in begun)
 
 
 def changes(batch: Batch, unit: str) -> tuple[Instant, ...]:
@@ -75,12 +79,25 @@ def within(limits: Limits, at: Instant) -> tuple[float, float]:
     return next(((low, high) for since, low, high in limits if since <= at), limits[-1][1:])
 
 
-def _check(batch: Batch, kind: EquipmentClass, unit: str, signal: str, at: Instant, armed: int) -> Check:
+def _intake(kind: EquipmentClass, tag: str, signal: str) -> Check:
+    """What readings of the signal are held against whoever uses the unit."""
+    base = Check(tag=tag, unit=kind.signals[signal])
     wanted = next((each for each in kind.checks if each.signal == signal), None)
-    base = _intake(wanted, Check(tag=f"{unit}/{signal}", unit=kind.signals[signal]))
-    base = replace(base, begins=microseconds(batch.created_at), armed=armed)
-    if armed == NEVER:
-        return replace(base, silence=0)
+    if wanted is None:
+        return base
+    return replace(
+        base,
+        least=-inf if wanted.low is None else wanted.low,
+        most=inf if wanted.high is None else wanted.high,
+        deadband=wanted.deadband,
+        heartbeat=round(wanted.heartbeat * HOUR),
+        silence=round(wanted.silence * HOUR),
+    )
+
+
+def _limited(batch: Batch, kind: EquipmentClass, base: Check, at: Instant) -> Check:
+    """With the alarm limits that hold at `at`, when the signal has any."""
+    unit, _, signal = base.tag.partition("/")
     alarm = next((each for each in kind.alarms if each.signal == signal), None)
     if alarm is None:
         return base
@@ -94,19 +111,6 @@ def _check(batch: Batch, kind: EquipmentClass, unit: str, signal: str, at: Insta
         off_delay=round(alarm.off_delay * HOUR),
         tolerance=round(alarm.tolerance * HOUR),
         priority=alarm.priority,
-    )
-
-
-def _intake(wanted: IntakeCheck | None, base: Check) -> Check:
-    if wanted is None:
-        return base
-    return replace(
-        base,
-        least=-inf if wanted.low is None else wanted.low,
-        most=inf if wanted.high is None else wanted.high,
-        deadband=wanted.deadband,
-        heartbeat=round(wanted.heartbeat * HOUR),
-        silence=round(wanted.silence * HOUR),
     )
 
 

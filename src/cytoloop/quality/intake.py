@@ -52,7 +52,7 @@ class TagState:
     kept_status: int = 0
     sequence: int = -1
     out: int = NEVER
-    """Since when it is outside its limits; NEVER while inside."""
+    """Since when it is outside its limits: until it is back, or, once its alarm was raised, until that is cleared."""
     back: int = NEVER
     """Since when it is back inside while its alarm is still raised."""
     raised: int = NEVER
@@ -78,9 +78,9 @@ class Judged:
 def take(check: Check, state: TagState, reading: Arrived) -> Judged:
     """Judge the next reading of a tag, and remember it."""
     if reading.at < check.begins:
-        return Judged(REFUSED, reading.status, _once(check, state, "before", reading))
+        return Judged(REFUSED, reading.status, tuple(_once(check, state, "before", reading)))
     if reading.at - reading.received > AHEAD:
-        return Judged(KEPT, reading.status, _once(check, state, "future", reading))
+        return Judged(KEPT, reading.status, tuple(_once(check, state, "future", reading)))
     if reading.at <= state.seen:
         return Judged(LATE, reading.status)
     moments, status = list[Moment](), reading.status
@@ -168,21 +168,22 @@ def _usable(check: Check, state: TagState, reading: Arrived) -> list[Moment]:
 def _limits(check: Check, state: TagState, reading: Arrived) -> list[Moment]:
     """The alarm limits: outside after the on-delay, back, by the hysteresis, after the off-delay."""
     value, at, room = reading.value, reading.at, check.hysteresis
-    outside = value < check.low or value > check.high
-    inside = check.low + room <= value <= check.high - room
-    if state.out != NEVER or state.raised != NEVER:
-        outside = not inside
+    if state.out == NEVER:
+        outside = value < check.low or value > check.high
+    else:
+        outside = not (check.low + room <= value <= check.high - room)
     if outside:
         return _outside(check, state, reading)
-    state.out, state.noted = NEVER, False
     if state.raised == NEVER:
+        state.out, state.noted = NEVER, False
         return []
     if state.back == NEVER:
         state.back = at
     if at - state.back < check.off_delay:
         return []
     cleared = Moment("limit-cleared", check.tag, at, state.raised, value)
-    state.raised = state.back = NEVER
+    state.raised = state.out = state.back = NEVER
+    state.noted = False
     return [cleared]
 
 

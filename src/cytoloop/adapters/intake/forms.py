@@ -10,6 +10,9 @@ from cytoloop.core.intake import MOMENTS, NEVER, Check, Moment
 
 Rows = NDArray[np.void]
 
+FORMS = {"tag": "u2", "at": "i8", "received": "i8", "value": "f8", "status": "u4", "server": "i8", "sequence": "i8"}
+"""Column of readings -> its numbers."""
+
 CHECK = np.dtype(
     [
         ("begins", "i8"), ("least", "f8"), ("most", "f8"), ("deadband", "f8"), ("heartbeat", "i8"), ("silence", "i8"),
@@ -46,6 +49,4 @@ def fresh_states(count: int) -> Rows:
 
 def moments(rows: Rows, tags: Sequence[str]) -> tuple[Moment, ...]:
     """The moments that rows of MOMENT are."""
-    return tuple(
-        Moment(MOMENTS[kind], tags[tag], at, since, value, count) for kind, tag, at, since, value, count in rows.tolist()
-    )
+    return tuple(Moment(MOMENTS[kind], tags[tag], *rest) for kind, tag, *rest in rows.tolist())

@@ -1,6 +1,6 @@
 """The intake of one batch: blocks of readings in, what is to be stored and what they showed out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cytoloop.adapters.intake.forms import MOMENT, STATE, Rows, check_rows, fresh_states, moments
+from cytoloop.adapters.intake.forms import FORMS, MOMENT, STATE, Rows, check_rows, fresh_states, moments
 from cytoloop.adapters.intake.machine import judge, ordered, passed
 from cytoloop.core.errors import FindingError, UserError
 from cytoloop.core.intake import KEPT, LATE, NEVER, Check, Moment
@@ -55,11 +55,11 @@ class Intake:
     is not is late.
     """
 
-    def __init__(self, checks: Sequence[Check] = (), state: bytes | None = None) -> None:
+    def __init__(self, checks: Iterable[Check] = (), state: bytes | None = None) -> None:
         self._codes: dict[str, int] = {}
         self._checks: list[Check] = []
         self._rows, self._states = check_rows(()), fresh_states(0)
-        self._found = np.zeros(ROOM, MOMENT)
+        self._out = (np.zeros(ROOM, MOMENT), np.zeros(1, np.int64))
         if state is not None:
             names, self._states = _decoded(state)
             self._name(Check(tag=name, unit="") for name in names)
@@ -99,8 +99,9 @@ class Intake:
         codes = np.array([self._codes[tag] for tag in tags], np.int64)
         if not len(codes):
             return ()
-        found = np.zeros(2 * len(codes), MOMENT)
-        return self._moments(found[: passed(codes, until, self._rows, self._states, found)])
+        out = (np.zeros(2 * len(codes), MOMENT), np.zeros(1, np.int64))
+        passed(codes, until, (self._rows, self._states), out)
+        return self._moments(out)
 
     def disarmed(self, tags: Iterable[str], at: int) -> tuple[Moment, ...]:
         """Nobody waits for these tags from `at` on: the alarms of theirs that are over by that."""
@@ -131,8 +132,7 @@ class Intake:
         """The block's columns in house units, each tag's readings in order of time; what was said of units."""
         codes = np.array([self._codes[tag.name] for tag in block.tags], np.uint16)
         place = np.frombuffer(memoryview(block.tag), "u2")
-        forms = {"at": "i8", "received": "i8", "value": "f8", "status": "u4", "server": "i8", "sequence": "i8"}
-        rest = [np.frombuffer(memoryview(getattr(block, name)), form) for name, form in forms.items()]
+        rest = [np.frombuffer(memoryview(getattr(block, name)), form) for name, form in FORMS.items() if name != "tag"]
         rest[3] = rest[3].copy()
         units = tuple(self._units(block, place, rest))
         columns: Columns = (codes[place] if len(codes) else place, *rest)
@@ -162,8 +162,9 @@ class Intake:
     def _judged(self, columns: Columns, verdict: NDArray[np.uint8]) -> Iterable[Moment]:
         place = 0
         while place < len(verdict):
-            place, count = judge(place, columns, self._rows, self._states, verdict, self._found)
-            yield from self._moments(self._found[:count])
+            self._out[1][0] = 0
+            place = judge(place, columns, (self._rows, self._states), verdict, self._out)
+            yield from self._moments(self._out)
 
     def _chosen(self, block: Readings, columns: Columns, rows: NDArray[np.bool_]) -> Readings:
         """The readings of these rows, in house units."""
@@ -182,8 +183,9 @@ class Intake:
             status=status.data,
         )
 
-    def _moments(self, rows: Rows) -> tuple[Moment, ...]:
-        return moments(rows, [each.tag for each in self._checks]) if len(rows) else ()
+    def _moments(self, out: tuple[Rows, NDArray[np.int64]]) -> tuple[Moment, ...]:
+        count = int(out[1][0])
+        return moments(out[0][:count], [each.tag for each in self._checks]) if count else ()
 
 
 @cache

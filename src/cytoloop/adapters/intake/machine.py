@@ -1,4 +1,8 @@
-"""The fold over readings as machine code. What it does is said in its slow twin, `quality/intake.py`, step for step."""
+"""The fold over readings as machine code. What it does is said in its slow twin, `quality/intake.py`, step for step.
+
+`out` is (rows of MOMENT, an array of one: how many of them are filled); `reading` is (code of its tag, at, value);
+`rules` is (checks, states), a row for each tag. States are changed in place.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -10,7 +14,9 @@ from cytoloop.core.intake import AHEAD, DROPPED, KEPT, LATE, MOMENTS, NEVER, OUT
 
 F = TypeVar("F", bound=Callable[..., object])
 Row = Any
-"""One row of a structured array; the machine code changes it in place."""
+"""A structured array, or one row of it."""
+Out = tuple[Any, Any]
+Reading = tuple[int, int, float]
 
 BAD = 0x8000_0000
 MOST_OF_ONE = 12
@@ -37,169 +43,157 @@ def ordered(tag: Row, at: Row, last: Row) -> bool:
 
 
 @compiled
-def judge(start: int, columns: Row, checks: Row, states: Row, verdict: Row, found: Row) -> tuple[int, int]:
-    """Judge the readings from place `start` on, until `found` is nearly full: (next place, moments found).
+def judge(start: int, columns: Row, rules: Row, verdict: Row, out: Out) -> int:
+    """Judge the readings from place `start` on, until `out` is nearly full; the place to go on from.
 
     `columns`: tag, at, received, value, status, server, sequence; the last two may be empty. Status is changed where a
     value is out of range; `verdict` is filled in.
     """
     tag, at, received, value, status, server, sequence = columns
-    count = 0
+    checks, states = rules
     for place in range(start, len(at)):
-        if count > len(found) - MOST_OF_ONE:
-            return place, count
-        code = tag[place]
-        check, state = checks[code], states[code]
-        now = at[place]
+        if out[1][0] > len(out[0]) - MOST_OF_ONE:
+            return place
+        code, now = tag[place], at[place]
+        check, state, reading = checks[code], states[code], (code, now, value[place])
         if now < check.begins:
             verdict[place] = REFUSED
-            count = _once(state, BEFORE, code, now, now, value[place], 0, found, count)
+            _once(out, state, BEFORE, reading, (now, 0))
             continue
         if now - received[place] > AHEAD:
             verdict[place] = KEPT
-            count = _once(state, FUTURE, code, now, now, value[place], 0, found, count)
+            _once(out, state, FUTURE, reading, (now, 0))
             continue
         if now <= state.seen:
             verdict[place] = LATE
             continue
-        before, came = count, status[place]
-        usable = value[place] == value[place] and came < BAD
+        before, came = out[1][0], status[place]
+        usable = not np.isnan(value[place]) and came < BAD
         if usable and (value[place] < check.least or value[place] > check.most):
             status[place] = OUT_OF_RANGE
             usable = False
-            count = _once(state, RANGE, code, now, now, value[place], 0, found, count)
+            _once(out, state, RANGE, reading, (now, 0))
         if len(server) > 0 and abs(now - server[place]) > AHEAD:
-            count = _once(state, CLOCK, code, now, now, (now - server[place]) / 1e6, 0, found, count)
-        if len(sequence) > 0:
-            count = _numbered(check, state, code, now, sequence[place], value[place], found, count)
+            _once(out, state, CLOCK, (code, now, (now - server[place]) / 1e6), (now, 0))
+        if len(sequence) > 0 and sequence[place] >= 0:
+            _numbered(out, state, sequence[place], reading)
         if came & OVERFLOW == OVERFLOW:
-            since = state.seen if state.seen != NEVER else now
-            count = _once(state, OVERFLOWED, code, now, since, value[place], 0, found, count)
-        count = _silent(check, state, code, now, found, count)
-        count = missing(check, state, code, now, found, count)
-        out, back, raised = state.out, state.back, state.raised
+            _once(out, state, OVERFLOWED, reading, (_since(state, now), 0))
+        _silent(out, check, state, reading)
+        missing(out, check, state, code, now)
+        left, back, raised = state.out, state.back, state.raised
         if usable:
-            count = _usable(check, state, code, now, value[place], found, count)
-        edge = count > before or out != state.out or back != state.back or raised != state.raised
-        if edge or _differs(check, state, now, value[place], status[place]):
+            _usable(out, check, state, reading)
+        edge = out[1][0] > before or left != state.out or back != state.back or raised != state.raised
+        if edge or _differs(check, state, reading, status[place]):
             verdict[place] = KEPT
             state.kept_at, state.kept_value, state.kept_status = now, value[place], status[place]
         else:
             verdict[place] = DROPPED
         state.seen = now
-    return len(at), count
+    return len(at)
 
 
 @compiled
-def passed(codes: Row, until: int, checks: Row, states: Row, found: Row) -> int:
-    """What it shows that nothing usable of these tags came before `until`: how many moments were found."""
-    count = 0
+def passed(codes: Row, until: int, rules: Row, out: Out) -> None:
+    """What it shows that nothing usable of these tags came before `until`."""
     for code in codes:
-        count = missing(checks[code], states[code], code, until, found, count)
-    return count
+        missing(out, rules[0][code], rules[1][code], code, until)
 
 
 @compiled
-def _tell(kind: int, code: int, at: int, since: int, value: float, missed: int, found: Row, count: int) -> int:
-    row = found[count]
-    row.kind, row.tag, row.at, row.since, row.value, row.count = kind, code, at, since, value, missed
-    return count + 1
+def _tell(out: Out, kind: int, reading: Reading, since: int, missed: int) -> None:
+    row = out[0][out[1][0]]
+    row.kind, row.tag, row.at, row.value = kind, reading[0], reading[1], reading[2]
+    row.since, row.count = since, missed
+    out[1][0] += 1
 
 
 @compiled
-def _once(
-    state: Row, kind: int, code: int, at: int, since: int, value: float, missed: int, found: Row, count: int
-) -> int:
+def _once(out: Out, state: Row, kind: int, reading: Reading, about: tuple[int, int]) -> None:
     before = state.told[kind]
-    state.told[kind] = max(at, before)
-    if before != NEVER and at - before <= QUIET:
-        return count
-    return _tell(kind, code, at, since, value, missed, found, count)
+    state.told[kind] = max(reading[1], before)
+    if before == NEVER or reading[1] - before > QUIET:
+        _tell(out, kind, reading, about[0], about[1])
 
 
 @compiled
-def _numbered(
-    check: Row, state: Row, code: int, now: int, number: int, value: float, found: Row, count: int
-) -> int:
-    if number < 0:
-        return count
+def _since(state: Row, now: int) -> int:
+    return state.seen if state.seen != NEVER else now
+
+
+@compiled
+def _numbered(out: Out, state: Row, number: int, reading: Reading) -> None:
     if state.sequence >= 0 and number != state.sequence + 1:
-        since = state.seen if state.seen != NEVER else now
         missed = max(number - state.sequence - 1, 0)
-        count = _once(state, SEQUENCE, code, now, since, value, missed, found, count)
+        _once(out, state, SEQUENCE, reading, (_since(state, reading[1]), missed))
     state.sequence = number
-    return count
 
 
 @compiled
-def _silent(check: Row, state: Row, code: int, now: int, found: Row, count: int) -> int:
+def _silent(out: Out, check: Row, state: Row, reading: Reading) -> None:
     heard = max(state.seen, check.armed)
-    if check.silence > 0 and heard != NEVER and now - heard > check.silence:
-        count = _tell(SILENCE, code, now, heard, np.nan, 0, found, count)
-    return count
+    if check.silence > 0 and heard != NEVER and reading[1] - heard > check.silence:
+        _tell(out, SILENCE, (reading[0], reading[1], np.nan), heard, 0)
 
 
 @compiled
-def missing(check: Row, state: Row, code: int, until: int, found: Row, count: int) -> int:
+def missing(out: Out, check: Row, state: Row, code: int, until: int) -> None:
     """As in the twin."""
     base = max(state.usable, check.armed)
     if check.silence <= 0 or check.tolerance < 0 or base == NEVER or until - base <= check.silence:
-        return count
+        return
     if state.missing == NEVER:
         state.missing = base
-        count = _tell(MISSING_RAISED, code, base + check.silence, base, np.nan, 0, found, count)
+        _tell(out, MISSING_RAISED, (code, base + check.silence, np.nan), base, 0)
     tolerated = state.missing + max(check.silence, check.tolerance)
     if until > tolerated and state.missing_noted == 0:
         state.missing_noted = 1
-        count = _tell(MISSING_EXCURSION, code, tolerated, state.missing, np.nan, 0, found, count)
-    return count
+        _tell(out, MISSING_EXCURSION, (code, tolerated, np.nan), state.missing, 0)
 
 
 @compiled
-def _usable(check: Row, state: Row, code: int, now: int, value: float, found: Row, count: int) -> int:
+def _usable(out: Out, check: Row, state: Row, reading: Reading) -> None:
+    now, value = reading[1], reading[2]
     if state.missing != NEVER:
-        count = _tell(MISSING_CLEARED, code, now, state.missing, value, 0, found, count)
+        _tell(out, MISSING_CLEARED, reading, state.missing, 0)
         state.missing, state.missing_noted = NEVER, 0
     state.usable = now
     outside = value < check.low or value > check.high
-    if state.out != NEVER or state.raised != NEVER:
+    if state.out != NEVER:
         outside = not (check.low + check.hysteresis <= value <= check.high - check.hysteresis)
     if outside:
-        return _outside(check, state, code, now, value, found, count)
-    state.out, state.noted = NEVER, 0
-    if state.raised == NEVER:
-        return count
-    if state.back == NEVER:
-        state.back = now
-    if now - state.back < check.off_delay:
-        return count
-    count = _tell(LIMIT_CLEARED, code, now, state.raised, value, 0, found, count)
-    state.raised, state.back = NEVER, NEVER
-    return count
+        _outside(out, check, state, reading)
+    elif state.raised == NEVER:
+        state.out, state.noted = NEVER, 0
+    else:
+        state.back = now if state.back == NEVER else state.back
+        if now - state.back >= check.off_delay:
+            _tell(out, LIMIT_CLEARED, reading, state.raised, 0)
+            state.raised, state.out, state.back, state.noted = NEVER, NEVER, NEVER, 0
 
 
 @compiled
-def _outside(check: Row, state: Row, code: int, now: int, value: float, found: Row, count: int) -> int:
+def _outside(out: Out, check: Row, state: Row, reading: Reading) -> None:
     state.back = NEVER
-    if state.out == NEVER:
-        state.out = now
-    lasted = now - state.out
+    state.out = reading[1] if state.out == NEVER else state.out
+    lasted = reading[1] - state.out
     excursion = state.noted == 0 and check.tolerance >= 0 and (lasted > check.tolerance or check.tolerance == 0)
     if state.raised == NEVER and (excursion or lasted >= check.on_delay):
         state.raised = state.out
-        count = _tell(LIMIT_RAISED, code, now, state.out, value, 0, found, count)
+        _tell(out, LIMIT_RAISED, reading, state.out, 0)
     if excursion:
         state.noted = 1
-        count = _tell(LIMIT_EXCURSION, code, now, state.out, value, 0, found, count)
-    return count
+        _tell(out, LIMIT_EXCURSION, reading, state.out, 0)
 
 
 @compiled
-def _differs(check: Row, state: Row, now: int, value: float, status: int) -> bool:
+def _differs(check: Row, state: Row, reading: Reading, status: int) -> bool:
+    value = reading[2]
     if check.deadband <= 0.0 or state.kept_at == NEVER or status != state.kept_status:
         return True
-    if check.heartbeat > 0 and now - state.kept_at >= check.heartbeat:
+    if check.heartbeat > 0 and reading[1] - state.kept_at >= check.heartbeat:
         return True
-    if value != value or state.kept_value != state.kept_value:
-        return (value == value) != (state.kept_value == state.kept_value)
+    if np.isnan(value) or np.isnan(state.kept_value):
+        return bool(np.isnan(value) != np.isnan(state.kept_value))
     return bool(abs(value - state.kept_value) > check.deadband)
