@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from cytoloop.cli.main import app
-from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality, record
+from cytoloop.core.facts import clinic, compliance, feedback, monitoring, people, production, quality, record
 from cytoloop.record.codec import ALL_FACTS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -23,6 +23,7 @@ STAGES: dict[str, ModuleType] = {
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,
+    "Monitoring": monitoring,
     "People and rights": people,
     "The record itself": record,
 }

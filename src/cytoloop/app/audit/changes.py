@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cytoloop.app.directory import ENROLLED
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.entry import Fact, Recorded
-from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality, record
+from cytoloop.core.facts import clinic, compliance, feedback, monitoring, people, production, quality, record
 from cytoloop.core.json import JSON
 from cytoloop.production.difference import difference
 
@@ -48,6 +48,7 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             production.ValueCorrected()
             | production.BatchAborted()
             | quality.DeviationClosed()
+            | monitoring.AlarmAcknowledged()
             | people.RolesChanged()
             | people.AccountUnlocked()
             | people.AccountClosed()
