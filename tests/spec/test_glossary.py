@@ -26,7 +26,11 @@ HOUSE_TABLE = (
 KINDS_OF = {"Told": "fact", "StepRecord": "step", "Recorded": "entry", "AlarmLimit": "excursion"}
 """Classes that are only a form of a word that stands in the glossary."""
 
-PARTS_OF_A_STEP = {"IdentityScan", "Answer", "Instruction", "SetPoint", "Program", "Hold", "Read", "Loop"}
+PARTS_OF_A_STEP = {
+    "IdentityScan", "Answer", "Instruction", "SetPoint", "Program", "Hold", "Read", "Common", "MaterialAddition",
+    "Transfer", "LabelPrint", "Ramp", "Incubation", "Wait", "Calculation", "Decision", "Sign", "Loop", "Repeat",
+    "Within",
+}  # fmt: skip
 
 
 def public_words(module: ModuleType) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cytoloop.app.names import DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act, named
+from cytoloop.app.telling_flow import tell_flow
 from cytoloop.app.telling_monitoring import tell_monitoring
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
@@ -119,9 +120,11 @@ def _production(fact: Fact) -> tuple[str, str] | None:
         case production.BatchHeld() as f:
             return f"batch stands still at {f.step}: {f.reason}", f"批次停在 {f.step}：{f.reason}"
         case production.BatchAborted() as f:
+            if not f.deviation:
+                return f"batch ended by order: {f.reason}", f"批次按指令终止：{f.reason}"
             return f"batch ended by deviation {f.deviation}: {f.reason}", f"批次因偏差 {f.deviation} 终止：{f.reason}"
         case _:
-            return None
+            return tell_flow(fact)
 
 
 def _quality(fact: Fact) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ from cytoloop.app.acts import refusing
 from cytoloop.app.audit.asked import Asked, zone_named
 from cytoloop.app.correcting import propose, sign_correction
 from cytoloop.app.disposing import batch_to_dispose, sign_disposition
+from cytoloop.app.ordering import ACTS, Order, sign_order, to_order
 from cytoloop.app.reviewing import deviation_to_decide, record_to_review, sign_decision, sign_off_record
 from cytoloop.app.views import Shelf
 from cytoloop.app.views_audit import audit_rows
@@ -98,6 +99,29 @@ def dispose(
         show_what_is_signed(seen.content, seen.digest)
         (written,) = sign_disposition(desk.people, signer(user), seen)
     _told(f"batch {batch} is {disposition}", written)
+
+
+def hold(batch: str = BATCH, why: str = WHY, user: str = AS, data: Path | None = DATA) -> None:
+    """Hold a batch: no step starts until the hold is lifted. What is underway in equipment goes on."""
+    _told(f"batch {batch} is on hold", _ordered(batch, "hold", why, user, data))
+
+
+def resume(batch: str = BATCH, why: str = WHY, user: str = AS, data: Path | None = DATA) -> None:
+    """Lift the hold of a batch; whoever carries it goes on."""
+    _told(f"the hold of batch {batch} is lifted", _ordered(batch, "resume", why, user, data))
+
+
+def abort(batch: str = BATCH, why: str = WHY, user: str = AS, data: Path | None = DATA) -> None:
+    """End a batch: whoever carries it brings its units into their safe state first."""
+    _told(f"batch {batch} is to be aborted", _ordered(batch, "abort", why, user, data))
+
+
+def _ordered(batch: str, order: Order, why: str, user: str, data: Path | None) -> Recorded:
+    with acting(data) as desk:
+        with refusing(desk.people.registrar, ACTS[order], f"batch/{batch}"):
+            seen = to_order(desk.ledger, batch, order, why)
+        show_what_is_signed(seen.shown, seen.digest)
+        return sign_order(desk.people, signer(user), seen)
 
 
 def _told(what: str, written: Recorded) -> None:

@@ -371,7 +371,7 @@ class UnitProcedure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class ParentRecipe:
     """The recipe that this one was derived from."""
 
     recipe: str
@@ -390,7 +390,7 @@ class Recipe:
     product: str
     procedure: tuple[UnitProcedure, ...]
     level: Level = "master"
-    derived_from: Origin | None = None
+    derived_from: ParentRecipe | None = None
 
     def operations(self) -> Iterator[tuple[UnitProcedure, Operation]]:
         """Every operation with the unit procedure it belongs to, in order."""

@@ -12,6 +12,7 @@ from cytoloop.production.difference import difference
 
 CHANGING: tuple[type[Fact], ...] = (
     production.SetPointMoved, production.ValueCorrected, production.StepResolved, production.BatchAborted,
+    production.HoldOrdered, production.HoldLifted, production.AbortOrdered,
     production.RecipeApproved, quality.DeviationClosed, quality.DispositionSigned, clinic.StudyEnded,
     feedback.TwinReleased, feedback.ChangeSigned, feedback.ProposalDeclined, people.RolesChanged,
     people.AccountConfirmed, people.AccountLocked, people.AccountUnlocked, people.AccountClosed, record.KeyRetired,
@@ -47,6 +48,10 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
         case (
             production.ValueCorrected()
             | production.BatchAborted()
+            | production.HoldOrdered()
+            | production.HoldLifted()
+            | production.AbortOrdered()
+            | production.DecisionSigned()
             | quality.DeviationClosed()
             | monitoring.AlarmAcknowledged()
             | people.RolesChanged()
@@ -73,6 +78,7 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             production.SetPointMoved()
             | production.StepFailed()
             | production.BatchHeld()
+            | production.StepBlocked()
             | quality.DispositionSigned()
             | clinic.StudyEnded()
             | feedback.ProposalDeclined()
@@ -95,6 +101,12 @@ def _own(fact: Fact) -> Iterator[Change]:
             yield Change(what=f.field, old=f.old, new=f.new)
         case production.StepResolved() as f:
             yield Change(what=f.step, old="in-doubt", new=f.resolution)
+        case production.HoldOrdered():
+            yield Change(what="batch", old="in-production", new="on-hold")
+        case production.HoldLifted():
+            yield Change(what="batch", old="on-hold", new="in-production")
+        case production.AbortOrdered():
+            yield Change(what="batch", old="in-production", new="aborting")
         case production.BatchAborted():
             yield Change(what="batch", old="in-production", new="aborted")
         case quality.DeviationClosed() as f:
