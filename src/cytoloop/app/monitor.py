@@ -115,16 +115,17 @@ class Monitor:
 
     def settle(self, unit: str, late: Readings, store: TelemetryStore) -> None:
         """Keep of late readings what the store does not have, and tell of it; an excursion they show is one."""
-        at = memoryview(late.at).cast("B").cast("q").tolist()
-        first, last, tags = min(at), max(at), tuple(tag.name for tag in late.tags)
+        (first, last), tags = _ends(late), tuple(tag.name for tag in late.tags)
         reach = max(self.intake.check(tag).heartbeat for tag in tags) or QUIET
         stored = store.read(late.batch, first - reach, last + 1, tags)
-        written = store.write([untold(late, stored, self.intake)])
+        new, conflicts = untold(late, stored, self.intake)
+        written = store.write([new])
         if written.kept:
+            first, last = _ends(new)
             fact = monitored.late(unit, first, written.kept)
             self.waiting += self.units[unit].once("late", last, fact)
-            self.waiting += self._excursions(late, first, last, store)
-        self.conflicts(unit, written.conflicting)
+            self.waiting += self._excursions(new, first, last, store)
+        self.conflicts(unit, conflicts + written.conflicting)
 
     def conflicts(self, unit: str, count: int) -> None:
         """So many readings of the unit came again with another value."""
@@ -189,6 +190,12 @@ class Monitor:
 
     def _tell(self, unit: str, moments: tuple[Moment, ...], *, left: bool = False) -> None:
         self.waiting += monitored.moments_told(unit, moments, self.intake.check, left=left)
+
+
+def _ends(readings: Readings) -> tuple[int, int]:
+    """Source times of the earliest and the latest."""
+    at = memoryview(readings.at).cast("B").cast("q").tolist()
+    return min(at), max(at)
 
 
 def _armed(checks: tuple[Check, ...]) -> bool:

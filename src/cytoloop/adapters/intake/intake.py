@@ -18,6 +18,8 @@ from cytoloop.core.telemetry import Readings, Tag
 from cytoloop.core.units import convert
 
 FORMAT = "cytoloop-intake/1"
+STATUS = 4
+"""Place of the one column that judging changes."""
 ROOM = 4096
 """Moments that are collected before they are taken over."""
 Columns = tuple[NDArray[Any], ...]
@@ -139,9 +141,10 @@ class Intake:
         refused = [number for number, tag in enumerate(block.tags) if any(u.why and u.tag == tag.name for u in units)]
         if refused:
             columns = _picked(columns, ~np.isin(place, refused))
-        if not ordered(columns[0], columns[1], np.full(len(self._checks), NEVER, np.int64)):
+        tag, at = _read_only(columns[0]), _read_only(columns[1])
+        if not ordered(tag, at, np.full(len(self._checks), NEVER, np.int64)):
             columns = _picked(columns, np.lexsort((columns[1], columns[0])))
-        return columns, units
+        return tuple(column if place == STATUS else _read_only(column) for place, column in enumerate(columns)), units
 
     def _units(self, block: Readings, place: NDArray[np.uint16], rest: list[NDArray[Any]]) -> Iterable[Refused]:
         """Convert what came in another unit; say what was converted and what cannot be."""
@@ -197,6 +200,13 @@ def _line(unit: str, house_unit: str) -> tuple[float, float]:
     if not isfinite(ten) or abs(offset + 10.0 * slope - ten) > 1e-9 * max(abs(ten), abs(offset), 1.0):
         raise UserError(f"{unit!r} is no straight multiple of {house_unit!r}; convert it where it is measured")
     return slope, offset
+
+
+def _read_only(column: NDArray[Any]) -> NDArray[Any]:
+    """The column as one that nothing writes to: machine code is made once for all, wherever its memory lies."""
+    view = column.view()
+    view.flags.writeable = False
+    return view
 
 
 def _picked(columns: Columns, rows: NDArray[Any]) -> Columns:

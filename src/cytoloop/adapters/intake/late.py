@@ -11,39 +11,43 @@ from cytoloop.core.intake import Check
 from cytoloop.core.telemetry import Readings
 
 
-def untold(late: Readings, stored: Readings, intake: Intake) -> Readings:
-    """Those of `late` that say more than `stored` does; of a name that is there already the store itself will judge.
+def untold(late: Readings, stored: Readings, intake: Intake) -> tuple[Readings, int]:
+    """Those of `late` that say more than `stored` does, and how many come again with another value or status.
 
     `stored`: readings of the same tags from a heartbeat before the first late one on, sorted by (tag name, at). A late
     reading within the dead-band of the stored one before it is what the dead-band left out when it first came.
     """
     tag, at, value, status = _columns(late)
-    keep = np.ones(len(at), bool)
+    keep, conflicts = np.ones(len(at), bool), 0
     names = {each.name: number for number, each in enumerate(stored.tags)}
     there = _columns(stored)
     for number, each in enumerate(late.tags):
-        check = intake.check(each.name)
-        if each.name not in names or check.deadband <= 0:
+        if each.name not in names:
             continue
         rows, own = tag == number, there[0] == names[each.name]
-        keep[rows] = _more(check, tuple(c[rows] for c in (at, value, status)), tuple(c[own] for c in there[1:]))
+        columns = tuple(column[rows] for column in (at, value, status))
+        keep[rows], differs = _more(intake.check(each.name), columns, tuple(column[own] for column in there[1:]))
+        conflicts += differs
     places = np.flatnonzero(keep)
     received = np.frombuffer(memoryview(late.received), "i8")
-    return replace(
+    more = replace(
         late, tag=tag[places].data, at=at[places].data, received=received[places].data, value=value[places].data,
         status=status[places].data,
     )  # fmt: skip
+    return more, conflicts
 
 
-def _more(check: Check, late: tuple[np.ndarray, ...], there: tuple[np.ndarray, ...]) -> np.ndarray:
-    """For each late reading of one tag whether it differs from the stored one before it, or has the same name."""
+def _more(check: Check, late: tuple[np.ndarray, ...], there: tuple[np.ndarray, ...]) -> tuple[np.ndarray, int]:
+    """For each late reading of one tag whether it says more than the stored one before it; how many conflict."""
     before = np.searchsorted(there[0], late[0], side="right") - 1
     at, value, status = (column[np.maximum(before, 0)] for column in there)
+    again = (before >= 0) & (at == late[0])
+    same = (status == late[2]) & ((value == late[1]) | (np.isnan(value) & np.isnan(late[1])))
     with np.errstate(invalid="ignore"):
-        apart = ~(np.abs(late[1] - value) <= check.deadband) & ~(np.isnan(late[1]) & np.isnan(value))
-    old = (late[0] - at >= check.heartbeat) if check.heartbeat > 0 else np.zeros(len(at), bool)
-    more: np.ndarray = (before < 0) | (at == late[0]) | apart | (status != late[2]) | old
-    return more
+        near = same | ((status == late[2]) & (np.abs(late[1] - value) <= check.deadband))
+    within = near & (late[0] - at < check.heartbeat) & (check.deadband > 0)
+    more: np.ndarray = ~again & ((before < 0) | ~within)
+    return more, int((again & ~same).sum())
 
 
 def _columns(readings: Readings) -> tuple[np.ndarray, ...]:
