@@ -47,6 +47,9 @@ class TagState:
     """Source time of the newest reading that was judged."""
     usable: int = NEVER
     """Source time of the newest that says something of the process."""
+    last_value: float = nan
+    last_status: int = 0
+    """Of the newest that was judged, as it came."""
     kept_at: int = NEVER
     kept_value: float = nan
     kept_status: int = 0
@@ -82,7 +85,7 @@ def take(check: Check, state: TagState, reading: Arrived) -> Judged:
     if reading.at - reading.received > AHEAD:
         return Judged(KEPT, reading.status, tuple(_once(check, state, "future", reading)))
     if reading.at <= state.seen:
-        return Judged(LATE, reading.status)
+        return Judged(DROPPED if _again(state, reading) else LATE, reading.status)
     moments, status = list[Moment](), reading.status
     if status < BAD and not (check.least <= reading.value <= check.most) and not isnan(reading.value):
         status = OUT_OF_RANGE
@@ -96,7 +99,7 @@ def take(check: Check, state: TagState, reading: Arrived) -> Judged:
     verdict = KEPT if edge or _differs(check, state, reading, status) else DROPPED
     if verdict == KEPT:
         state.kept_at, state.kept_value, state.kept_status = reading.at, reading.value, status
-    state.seen = reading.at
+    state.seen, state.last_value, state.last_status = reading.at, reading.value, reading.status
     return Judged(verdict, status, tuple(moments))
 
 
@@ -126,6 +129,12 @@ def disarmed(check: Check, state: TagState, at: int) -> list[Moment]:
     state.out = state.back = state.raised = state.missing = NEVER
     state.noted = state.missing_noted = False
     return moments
+
+
+def _again(state: TagState, reading: Arrived) -> bool:
+    """Whether it is the newest reading once more."""
+    same = reading.value == state.last_value or (isnan(reading.value) and isnan(state.last_value))
+    return reading.at == state.seen and reading.status == state.last_status and same
 
 
 def _once(check: Check, state: TagState, kind: MomentKind, reading: Arrived, count: int = 0) -> list[Moment]:

@@ -24,9 +24,9 @@ TOLD = MOMENTS.index("silence")
 """Kinds before it are findings, told once in a while."""
 STATE = np.dtype(
     [
-        ("seen", "i8"), ("usable", "i8"), ("kept_at", "i8"), ("kept_value", "f8"), ("sequence", "i8"), ("out", "i8"),
-        ("back", "i8"), ("raised", "i8"), ("missing", "i8"), ("told", "i8", (TOLD,)), ("kept_status", "u4"),
-        ("noted", "u1"), ("missing_noted", "u1"),
+        ("seen", "i8"), ("usable", "i8"), ("last_value", "f8"), ("kept_at", "i8"), ("kept_value", "f8"),
+        ("sequence", "i8"), ("out", "i8"), ("back", "i8"), ("raised", "i8"), ("missing", "i8"), ("told", "i8", (TOLD,)),
+        ("last_status", "u4"), ("kept_status", "u4"), ("noted", "u1"), ("missing_noted", "u1"),
     ]
 )  # fmt: skip
 """Fields as in the slow twin's `TagState`."""
@@ -43,7 +43,7 @@ def fresh_states(count: int) -> Rows:
     rows = np.zeros(count, STATE)
     for name in ("seen", "usable", "kept_at", "out", "back", "raised", "missing", "told"):
         rows[name] = NEVER
-    rows["kept_value"], rows["sequence"] = nan, -1
+    rows["kept_value"], rows["last_value"], rows["sequence"] = nan, nan, -1
     return rows
 
 

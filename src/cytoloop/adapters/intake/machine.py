@@ -65,7 +65,7 @@ def judge(start: int, columns: Row, rules: Row, verdict: Row, out: Out) -> int:
             _once(out, state, FUTURE, reading, (now, 0))
             continue
         if now <= state.seen:
-            verdict[place] = LATE
+            verdict[place] = DROPPED if _again(state, reading, status[place]) else LATE
             continue
         before, came = out[1][0], status[place]
         usable = not np.isnan(value[place]) and came < BAD
@@ -90,7 +90,7 @@ def judge(start: int, columns: Row, rules: Row, verdict: Row, out: Out) -> int:
             state.kept_at, state.kept_value, state.kept_status = now, value[place], status[place]
         else:
             verdict[place] = DROPPED
-        state.seen = now
+        state.seen, state.last_value, state.last_status = now, value[place], came
     return len(at)
 
 
@@ -99,6 +99,12 @@ def passed(codes: Row, until: int, rules: Row, out: Out) -> None:
     """What it shows that nothing usable of these tags came before `until`."""
     for code in codes:
         missing(out, rules[0][code], rules[1][code], code, until)
+
+
+@compiled
+def _again(state: Row, reading: Reading, status: int) -> bool:
+    same = reading[2] == state.last_value or (np.isnan(reading[2]) and np.isnan(state.last_value))
+    return bool(reading[1] == state.seen and status == state.last_status and same)
 
 
 @compiled
