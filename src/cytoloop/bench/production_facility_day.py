@@ -23,7 +23,7 @@ from cytoloop.record.segment import FORM
 REACTORS = 60
 PIECE = 600
 """Seconds of the day from one durable write to the next."""
-DAY, QUICK_DAY, HOUR = 86_400, 1_200, 3_600
+DAY, QUICK_DAY, HOUR = 86_400, 600, 3_600
 DEADBAND = 0.5
 """In the signals' unit; their noise is within 0.15, their daily wave 0.5 to 1.5."""
 
@@ -83,9 +83,9 @@ def _through(
     reactors: Sequence[Reactor], keeper: Keeper, store: SqliteTelemetry, writer: ThreadPoolExecutor, day: Day
 ) -> int:
     """Piece after piece of the day; how many readings were stored. One piece is written while the next is judged."""
-    stored, writing = 0, None
-    for start in range(0, day.seconds, PIECE):
-        taken = [keeper.judge(each.block(start, min(start + PIECE, day.seconds))) for each in reactors]
+    stored, writing, piece = 0, None, min(PIECE, day.seconds // 4)
+    for start in range(0, day.seconds, piece):
+        taken = [keeper.judge(each.block(start, min(start + piece, day.seconds))) for each in reactors]
         states = keeper.states(taken)
         stored += _done(writing)
         writing = writer.submit(_write, keeper, store, taken, states)

@@ -74,6 +74,8 @@ class Intake:
     def arm(self, checks: Iterable[Check]) -> None:
         """Hold these tags against other checks from now on; what is remembered of them stays."""
         given = list(checks)
+        if not given:
+            return
         new = [each for each in given if each.tag not in self._codes]
         for each in given:
             if each.tag in self._codes:
@@ -178,7 +180,7 @@ class Intake:
         tag, at, received, value, status = (column[places] for column in columns[:5])
         return Readings(
             batch=block.batch,
-            tags=tuple(Tag(tag.name, self._checks[code].unit) for tag, code in zip(block.tags, codes, strict=True)),
+            tags=tuple(_in_unit(tag, self._checks[code].unit) for tag, code in zip(block.tags, codes, strict=True)),
             tag=number[tag].data,
             at=at.data,
             received=received.data,
@@ -189,6 +191,10 @@ class Intake:
     def _moments(self, out: tuple[Rows, NDArray[np.int64]]) -> tuple[Moment, ...]:
         count = int(out[1][0])
         return moments(out[0][:count], [each.tag for each in self._checks]) if count else ()
+
+
+def _in_unit(tag: Tag, unit: str) -> Tag:
+    return tag if tag.unit == unit else Tag(tag.name, unit)
 
 
 @cache
