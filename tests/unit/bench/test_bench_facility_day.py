@@ -66,4 +66,4 @@ def test_the_keeper_begins_anew_with_another_store_and_keeps_every_reading(tmp_p
         with closing(open_telemetry(tmp_path / name, FORM, create=True)) as store:
             assert keeper(store, [block(10), block(20)]) == 20
             assert keeper(store, [block(5)]) == 5
-    assert keeper.checked == 50
+    assert keeper.checked == 60
