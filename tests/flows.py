@@ -15,11 +15,13 @@ from cytoloop.core.product import Attribute, EquipmentClass, Plant, Product, Sam
 from cytoloop.core.recipe import Item, Operation, Parameter, Recipe, Rework, SetPoint, UnitProcedure
 from cytoloop.core.words import Words
 from cytoloop.production.runner import Runner
+from cytoloop.record.codec import Codec
 from cytoloop.record.ledger import Ledger
 from cytoloop.testing.doors import CountingDoor
 
 START = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 COI = "COI-TEST"
+CODEC = Codec()
 W = Words(en="words", zh="词")
 
 
@@ -87,7 +89,7 @@ class World:
 
     def __init__(self, master: MasterRecipe) -> None:
         self.master, self.store, self.clock = master, MemoryStore(), SimulatedClock(START)
-        self.ledger = Ledger(self.store, self.clock)
+        self.ledger = Ledger(self.store, self.clock, CODEC)
         self.door = CountingDoor(self.clock, COI)
         self.say(
             BatchCreated(

@@ -60,6 +60,12 @@ Act = Literal[
     "review-record",
     "correct-value",
     "acknowledge-alarm",
+    "register-equipment",
+    "calibrate-equipment",
+    "clean-equipment",
+    "stop-equipment",
+    "return-equipment",
+    "qualify-person",
     "look-up-identity",
     "erase-identity",
     "rekey-identities",
@@ -75,18 +81,18 @@ Act = Literal[
 
 Apart = Literal["not-an-actor", "not-the-owner", "not-the-issuer"]
 """not-an-actor    took no part in the batch
-not-the-owner   it is not their own account
+not-the-owner   it is not their own account, nor their own qualification
 not-the-issuer  gave neither the account nor the code its credential was set with"""
 
 APART_WORDS: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took no part in this batch", zh="未参与该批次"),
-    "not-the-owner": Words(en="it is not their own account", zh="不是本人账户"),
+    "not-the-owner": Words(en="it is not their own account or qualification", zh="不是本人账户或资格"),
     "not-the-issuer": Words(en="did not issue the account or its code", zh="不是账户或其注册码的签发人"),
 }
 
 _WHY: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took part in this batch", zh="参与了该批次"),
-    "not-the-owner": Words(en="would act on their own account", zh="不能处理本人账户"),
+    "not-the-owner": Words(en="would act on their own account or qualification", zh="不能处理本人账户或资格"),
     "not-the-issuer": Words(en="issued this account or its code", zh="签发了该账户或其注册码"),
 }
 
@@ -124,6 +130,12 @@ RIGHTS: Mapping[Act, Right] = {
     "review-record": _right("review a batch record", "审核批记录", "qa", apart=_ACTOR),
     "correct-value": _right("correct a value that was typed", "更正录入值", "operator", "qa"),
     "acknowledge-alarm": _right("acknowledge an alarm", "确认报警", "operator", "process_scientist", "qa"),
+    "register-equipment": _right("put a unit into the equipment register", "登记设备", "qa"),
+    "calibrate-equipment": _right("say that a unit was calibrated", "记录设备校准", "process_scientist", "qa"),
+    "clean-equipment": _right("say that a unit was cleaned", "记录设备清洁", "operator", "qa"),
+    "stop-equipment": _right("take a unit out of service", "停用设备", "operator", "process_scientist", "qa"),
+    "return-equipment": _right("return a unit to service", "恢复设备使用", "qa"),
+    "qualify-person": _right("qualify a person, or withdraw it", "授予或撤销人员资格", "qa", apart=("not-the-owner",)),
     "look-up-identity": _right("look up who a pseudonym is", "查询假名身份", "clinician", "principal_investigator"),
     "erase-identity": _right("erase who a pseudonym is", "删除假名对应的身份", "principal_investigator"),
     "rekey-identities": _right("encrypt the identity map anew", "更换身份对照表密钥", "administrator"),

@@ -16,6 +16,7 @@ from cytoloop.cli import (
     bench,
     checkpoint,
     demo,
+    equipment,
     identity,
     importing,
     pack,
@@ -61,6 +62,7 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
 app.add_typer(plant.app, name="plant")
+app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")
 

@@ -7,7 +7,7 @@ and a repeat with a bound. A parameter belongs to an operation and is named "<op
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, Union
+from typing import Literal, TypeAlias
 
 from cytoloop.core.words import Words
 
@@ -265,9 +265,6 @@ Phase: TypeAlias = (
     | Sign
 )
 
-Item: TypeAlias = Union[Phase, "Loop", "Repeat", "Parallel", "Selection"]
-"""What stands in a sequence: a step, or a form that holds sequences."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
@@ -335,6 +332,10 @@ class Selection:
     selection: str
     words: Words
     ways: tuple[Way, ...]
+
+
+Item: TypeAlias = Phase | Loop | Repeat | Parallel | Selection
+"""What stands in a sequence: a step, or a form that holds sequences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ class CountingDoor:
     """Key -> why the equipment fails this command."""
     unreachable: set[str] = field(default_factory=set)
     """Keys whose command is lost on the way; recall cannot tell either."""
+    results: dict[str, JSON] = field(default_factory=dict)
+    """What every sample is found to be: attribute -> result."""
     effects: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
@@ -63,7 +65,7 @@ class CountingDoor:
             case "ask":
                 return {str(each["name"]): _inside(each) for each in _answers(command)}
             case "sample":
-                return {"results": {}}
+                return {"results": dict(self.results)}
             case "add" | "transfer" | "print":
                 return self._handled(command)
             case "sign":
