@@ -19,6 +19,7 @@ from cytoloop.core.facts import (
     compliance,
     equipment,
     feedback,
+    monitoring,
     people,
     production,
     quality,
@@ -37,6 +38,7 @@ STAGES: dict[str, ModuleType] = {
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,
+    "Monitoring": monitoring,
     "People and rights": people,
     "The record itself": record,
 }

@@ -22,7 +22,7 @@ from cytoloop.app.registrar import Registrar
 from cytoloop.app.settings import ZONE
 from cytoloop.core.equipment import Command, Door
 from cytoloop.core.errors import UserError
-from cytoloop.core.telemetry import TelemetryStore
+from cytoloop.core.telemetry import Source, TelemetryStore
 from cytoloop.production.advance import Fit
 from cytoloop.production.journal import Direct, Journal
 from cytoloop.production.pack import Pack
@@ -34,7 +34,9 @@ __all__ = [
 ]  # fmt: skip
 
 POLL = 1.0
-"""Hours from one taking in of readings to the next; in simulated time nothing is lost by waiting for the seal."""
+"""Hours from one question for readings to the next."""
+SETTLE = 1.0
+"""Hours that readings are given to arrive: the simulated facility knows its trend up to the last whole hour."""
 MOST_ATTEMPTS = 3
 """Times the scripted quality unit lets one step fail."""
 REASONS = {
@@ -131,16 +133,32 @@ def simulated_site(
         pack=pack,
         journal=journal or Direct(ledger),
         fit=Fitness(ledger).fit,
-        historian=Historian(
-            store=telemetry,
-            source=facility,
-            ledger=ledger,
-            clock=clock,
-            poll=SEAL_EVERY if isinstance(clock, SimulatedClock) else POLL,
-        )
-        if telemetry is not None and plant is None
-        else None,
+        historian=_historian(ledger, clock, plant or facility, journal, telemetry),
         coi_of=cois,
+    )
+
+
+def _historian(
+    ledger: Ledger,
+    clock: SimulatedClock | ScaledClock,
+    equipment: Facility | OpcUaDoor,
+    journal: Journal | None,
+    telemetry: TelemetryStore | None,
+) -> Historian | None:
+    """The historian of a site; None when nobody asked for one, or the equipment remembers nothing."""
+    if telemetry is None or not isinstance(equipment, Source):
+        return None
+    simulated = isinstance(clock, SimulatedClock)
+    return Historian(
+        store=telemetry,
+        source=equipment,
+        ledger=ledger,
+        clock=clock,
+        poll=POLL,
+        keep=SEAL_EVERY if simulated else 0.0,
+        settle=SETTLE,
+        to=journal,
+        threads=not simulated,
     )
 
 

@@ -9,6 +9,7 @@ import typer
 
 from cytoloop import __version__
 from cytoloop.cli import (
+    alarm,
     audit,
     backup,
     batch,
@@ -56,6 +57,7 @@ app.command("init")(store.init)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_command)
 app.command("upgrade")(backup.upgrade_command)
+app.add_typer(alarm.app, name="alarm")
 app.add_typer(batch.app, name="batch")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(recipe.app, name="recipe")

@@ -304,7 +304,7 @@ class Facility:
         vessel.advance(self._clock.now())
         return vessel.read(SIGNALS)
 
-    def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
+    async def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
         """The trend of a unit (`core.telemetry.Source`): every ten minutes of the culture that is or was in it.
 
         Whole hours are lived through, as any look at the vessel would; a culture does not notice who looks.
