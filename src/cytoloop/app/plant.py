@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.adapters.opcua.door import OpcUaDoor
+from cytoloop.adapters.opcua.house import Extra
+from cytoloop.adapters.opcua.security import ServerSecurity
+from cytoloop.adapters.opcua.server import DeviceServer
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.facility import Facility
-from cytoloop.adapters.plant.server import PlantServer
+from cytoloop.adapters.plant.devices import devices
 from cytoloop.core.errors import UserError
+from cytoloop.core.product import Plant
+from cytoloop.core.time import Clock
 from cytoloop.production.pack import Pack
 
 SAME_SPEED = 0.1
@@ -30,11 +36,38 @@ async def clock_of(door: OpcUaDoor, factor: float) -> ScaledClock:
     return ScaledClock(second, factor)
 
 
-async def run_plant(pack: Pack, endpoint: str, seed: int, factor: float, tell: Callable[[str], None]) -> None:
+def facility_server(
+    facility: Facility, plant: Plant, clock: Clock, endpoint: str, *, nodesets: Path | None = None,
+    security: ServerSecurity | None = None,
+) -> DeviceServer:  # fmt: skip
+    """The facility's units as a LADS server, with a method that tells it of a bag that arrives."""
+
+    async def receive(label: str, luck: str) -> bool:
+        try:
+            facility.register_collection(label, luck=luck or None)
+        except UserError:
+            return False
+        return True
+
+    return DeviceServer(
+        devices=devices(facility, plant),
+        clock=clock,
+        endpoint=endpoint,
+        extras=(Extra("Receive", ("label", "luck"), receive),),
+        nodesets=nodesets,
+        security=security or ServerSecurity(),
+        name="Cytoloop simulated facility",
+    )
+
+
+async def run_plant(
+    pack: Pack, endpoint: str, seed: int, factor: float, tell: Callable[[str], None], *,
+    nodesets: Path | None = None, security: ServerSecurity | None = None,
+) -> None:  # fmt: skip
     """Serve the pack's plant at `endpoint` until the process is stopped; UserError when it cannot be served."""
     clock = ScaledClock(factor=factor)
     facility = Facility(seed=seed, clock=clock, donors=Distribution.from_data(pack.donors), plant=pack.plant)
-    server = PlantServer(facility=facility, clock=clock, endpoint=endpoint)
+    server = facility_server(facility, pack.plant, clock, endpoint, nodesets=nodesets, security=security)
     await server.start()
     tell(f"plant: {endpoint}, {len(facility.units)} units, clock {factor:g} times the wall   (Ctrl-C stops)")
     try:
