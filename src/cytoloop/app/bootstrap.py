@@ -40,6 +40,8 @@ REASONS = {
     "excursion": "the culture is followed closely; the disposition weighs it",
     "identity-mismatch": "the wrong item was put back; the right one is fetched and scanned again",
     "step-failed": "the material is unharmed; the step is done again",
+    "late-start": "the material is as it should be; the wait is weighed at the disposition",
+    "rounds-exhausted": "the last round's value stands; the disposition weighs it",
 }
 """Kind of a deviation -> what the scripted quality unit gives as its reason."""
 
