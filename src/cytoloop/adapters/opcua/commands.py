@@ -13,7 +13,9 @@ from cytoloop.core.json import JSON
 from cytoloop.core.time import Clock, Instant
 
 State = Literal["unknown", "underway", "ended"]
-VERBS: Mapping[str, Verb] = {"scan": "scan", "program": "program", "sample": "sample", "set": "set", "read": "read"}
+EQUIPMENT_VERBS: tuple[Verb, ...] = ("scan", "add", "transfer", "print", "set", "program", "read", "sample")
+VERBS: Mapping[str, Verb] = {verb: verb for verb in EQUIPMENT_VERBS}
+"""What equipment may be asked; the rest is asked of people."""
 TICK = timedelta(microseconds=1)
 
 

@@ -54,10 +54,11 @@ class Recollection:
         """Send a command and wait for its end.
 
         When the line breaks before the answer, the server is asked about the key, and only when the same memory does
-        not know it is the command sent again, under the same key.
+        not know it is the command sent again, under the same key, for two patiences at most.
         """
         answer = await self._ask("Outcome", command.key)
         self._sent.setdefault(command.key, answer.memory)
+        give_up = asyncio.get_running_loop().time() + 2 * self.line.patience
         while answer.state == "unknown":
             self._same_memory(command.key, answer)
             try:
@@ -65,11 +66,11 @@ class Recollection:
             except NotTakenError as why:
                 return Told(refusal_of(command, str(why), await self._plant_time()))
             except UnreachableError:
-                answer = await self._ask("Outcome", command.key)  # raises in its turn when there is still no line
+                if asyncio.get_running_loop().time() > give_up:
+                    raise
             else:
-                answer = await self._ask("Outcome", command.key)
-                if answer.state == "unknown":
-                    raise self._lost(command.key)
+                return await self._ended(command.key, await self._ask("Outcome", command.key))
+            answer = await self._ask("Outcome", command.key)
         return await self._ended(command.key, answer)
 
     async def recall(self, key: str) -> Told | None:
