@@ -7,6 +7,7 @@ memory that was there when the command was sent; otherwise nobody can tell, and 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from cytoloop.adapters.opcua.browse import Directory
@@ -40,6 +41,10 @@ class Answer:
     began: Instant
 
 
+class LostMemoryError(UnreachableError):
+    """The server that could have told was started anew without its memory: only a person can tell now."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Recollection:
     """Commands of one line by their keys."""
@@ -56,22 +61,30 @@ class Recollection:
         When the line breaks before the answer, the server is asked about the key, and only when the same memory does
         not know it is the command sent again, under the same key, for two patiences at most.
         """
-        answer = await self._ask("Outcome", command.key)
-        self._sent.setdefault(command.key, answer.memory)
         give_up = asyncio.get_running_loop().time() + 2 * self.line.patience
-        while answer.state == "unknown":
+
+        async def attempt(client: Any, directory: Directory) -> Answer | None:
+            """Ask and send over one connection: behind it stands one server with one memory."""
+            answer = _answer(await call(client, directory.site["Outcome"], command.key))
+            self._sent.setdefault(command.key, answer.memory)
+            if answer.state != "unknown":
+                return answer
             self._same_memory(command.key, answer)
+            await send(client, directory)
+            return None
+
+        while True:
             try:
-                await self.line.ask(send, again=False)
+                answer = await self.line.ask(attempt, again=False)
             except NotTakenError as why:
                 return Told(refusal_of(command, str(why), await self._plant_time()))
+            except LostMemoryError:
+                raise
             except UnreachableError:
                 if asyncio.get_running_loop().time() > give_up:
                     raise
             else:
-                return await self._ended(command.key, await self._ask("Outcome", command.key))
-            answer = await self._ask("Outcome", command.key)
-        return await self._ended(command.key, answer)
+                return await self._ended(command.key, answer or await self._ask("Outcome", command.key))
 
     async def recall(self, key: str) -> Told | None:
         """What became of a key, waiting for its end; None: it certainly never arrived, and may not arrive later."""
@@ -100,8 +113,7 @@ class Recollection:
         return instant(str((await self.site("PlantTime"))[0]))
 
     async def _ask(self, method: str, key: str) -> Answer:
-        state, told, memory, began = await self.site(method, key)
-        return Answer(str(state), str(told), str(memory), instant(str(began)))
+        return _answer(await self.site(method, key))
 
     async def _ended(self, key: str, answer: Answer) -> Told:
         while answer.state == "underway":
@@ -118,14 +130,19 @@ class Recollection:
                 raise self._lost(key)
             return
         sent = self.sent_at(key) if self.sent_at is not None else None
-        if sent is not None and sent < answer.began:
+        if sent is not None and sent + (self.line.difference or timedelta(0)) < answer.began:
             raise self._lost(key)
 
-    def _lost(self, key: str) -> UnreachableError:
-        return UnreachableError(
+    def _lost(self, key: str) -> LostMemoryError:
+        return LostMemoryError(
             f"{self.line.endpoint} was started anew and has lost its memory of commands; look at the equipment and say "
             f"whether {key} was done"
         )
+
+
+def _answer(found: list[Any]) -> Answer:
+    state, told, memory, began = (str(each) for each in found)
+    return Answer(state, told, memory, instant(began))
 
 
 def decoded(text: str) -> Told:

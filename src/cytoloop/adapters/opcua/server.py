@@ -83,11 +83,11 @@ class DeviceServer:
         await secure_server(server, self.security)
         await self._build()
         server.iserver.callback_service.addListener(asyncua.common.callback.CallbackType.PostWrite, self._written)
+        self._show_clock()
         try:
             await server.start()
         except OSError as error:
             raise UserError(f"cannot serve at {self.endpoint}: {error}; choose another port") from error
-        self._show_clock()
         self._publishing = asyncio.create_task(self._publish())
 
     async def stop(self) -> None:
