@@ -40,20 +40,24 @@ def facility_server(
     facility: Facility, plant: Plant, clock: Clock, endpoint: str, *, nodesets: Path | None = None,
     security: ServerSecurity | None = None,
 ) -> DeviceServer:  # fmt: skip
-    """The facility's units as a LADS server, with a method that tells it of a bag that arrives."""
+    """The facility's units as a LADS server, with a method that tells it of a bag that arrives, once for a key."""
 
-    async def receive(label: str, luck: str) -> bool:
-        try:
-            facility.register_collection(label, luck=luck or None)
-        except UserError:
-            return False
-        return True
+    told: dict[str, bool] = {}
+
+    async def receive(label: str, luck: str, key: str) -> bool:
+        if key not in told:
+            try:
+                facility.register_collection(label, luck=luck or None)
+                told[key] = True
+            except UserError:
+                told[key] = False
+        return told[key]
 
     return DeviceServer(
         devices=devices(facility, plant),
         clock=clock,
         endpoint=endpoint,
-        extras=(Extra("Receive", ("label", "luck"), receive),),
+        extras=(Extra("Receive", ("label", "luck", "key"), receive),),
         nodesets=nodesets,
         security=security or ServerSecurity(),
         name="Cytoloop simulated facility",

@@ -6,6 +6,7 @@ is the same, a key that is told as never arrived may not arrive later, and a mem
 LADS server programs are found again in its ResultSet; what else was in doubt there nobody can tell, and a person is asked.
 """
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -92,7 +93,8 @@ class OpcUaDoor:
 
     async def receive(self, label: str, luck: str = "") -> None:
         """Tell the plant that a bag labelled `label` arrives; UserError when it is already there."""
-        accepted = await self._recollection.site("Receive", label, luck)
+        key = secrets.token_hex(8)  # when the line breaks it is told again, and is the same telling
+        accepted = await self._recollection.site("Receive", label, luck, key)
         if not accepted[0]:
             raise UserError(f"a bag labelled {label} is already in the plant; every collection needs its own label")
 
