@@ -106,7 +106,7 @@ class OpcUaDoor:
         """What a unit measured from `since` up to but not including `until`, with its status codes, as it keeps it."""
         signals = await self.signals(unit)
         before = dict.fromkeys((signal.tag.name for signal in signals), since - TICK)
-        found = await self.line.ask(lambda client, _: history(client, signals, before))
+        found = await history(self.line, signals, before)
         values = [(signal, [v for v in found[signal.tag.name] if v.at < until]) for signal in signals]
         return as_columns(batch, values, self.received())
 
@@ -172,7 +172,7 @@ class OpcUaDoor:
         by = told.outcome.by.removeprefix("equipment:")
         signals = {s.name: s for s in await self.signals(by) if s.name in told.window}
         since = {signal.tag.name: told.window[name][0] for name, signal in signals.items()}
-        found = await self.line.ask(lambda client, _: history(client, list(signals.values()), since))
+        found = await history(self.line, list(signals.values()), since)
         readings = [
             reading
             for name, signal in signals.items()
@@ -195,20 +195,8 @@ class OpcUaDoor:
     # -- equipment ------------------------------------------------------------------------------------------------
 
     async def _unit(self, target: str) -> Unit:
-        """UserError when the server has no such unit; that is an answer, not a lost line."""
-        refused: list[UserError] = []
-
-        async def explored(client: Any, directory: Directory) -> Unit | None:
-            try:
-                return await directory.unit(client, target)
-            except UserError as error:
-                refused.append(error)
-                return None
-
-        unit = await self.line.ask(explored)
-        if unit is None:
-            raise refused[-1]
-        return unit
+        """UserError when the server has no such unit."""
+        return await self.line.ask(lambda client, directory: directory.unit(client, target))
 
     async def _house(self) -> bool:
         async def known(_client: Any, directory: Directory) -> bool:

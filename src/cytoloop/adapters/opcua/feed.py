@@ -7,6 +7,7 @@ publish response straight into columns: no object and no task for each.
 
 import asyncio
 from array import array
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from typing import Any
 
 from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.line import PAUSE, Line
-from cytoloop.adapters.opcua.reading import NAN, Signal, as_columns, history
+from cytoloop.adapters.opcua.reading import NAN, NoHistoryError, Signal, as_columns, history
 from cytoloop.core.equipment import UnreachableError
 from cytoloop.core.telemetry import EPOCH, Readings, microseconds
 from cytoloop.core.time import Instant
@@ -84,14 +85,14 @@ class Feed:
         subscription = await self._subscribe(client)
         try:
             if missed:
-                yield await self._fill(client, self._signals, missed, set())
+                yield await self._fill(self._signals, missed, set())
             sequence = 0
             async for message, changes in self._messages(client):
                 gap, sequence, before = bool(sequence) and message > sequence + 1, message, dict(self._last)
                 block, overrun = self._columns(changes)
                 if gap or overrun:
                     handed = {(self._signals[c.ClientHandle].tag.name, _at(c.Value)) for c in changes}
-                    yield await self._fill(client, self._signals if gap else overrun, before, handed)
+                    yield await self._fill(self._signals if gap else overrun, before, handed)
                 if block:
                     yield block
         finally:
@@ -133,14 +134,12 @@ class Feed:
                 await client.uaclient.session.delete_subscriptions([subscription])
 
     async def _fill(
-        self, client: Any, signals: Sequence[Signal], since: Mapping[str, Instant], handed: "set[tuple[str, Any]]"
+        self, signals: Sequence[Signal], since: Mapping[str, Instant], handed: "set[tuple[str, Any]]"
     ) -> list[Readings]:
         """What the equipment kept of these signals after `since`, without what was `handed` out already."""
         try:
-            found = await history(client, signals, since)
-        except library().ua.UaStatusCodeError as error:
-            if "History" not in type(error).__name__:
-                raise
+            found = await history(self.line, signals, since)
+        except NoHistoryError:
             self.line.tell(f"{self.line.endpoint} keeps no history: readings of the time without a line are missing")
             return []
         known = [(s, [v for v in found[s.tag.name] if (s.tag.name, v.at) not in handed]) for s in signals]
@@ -179,7 +178,7 @@ class Feed:
     def _columns(self, changes: Sequence[Any]) -> tuple[list[Readings], list[Signal]]:
         """Changes as columns by batch, and the signals whose queue ran over."""
         found: dict[str, Columns] = {}
-        overrun: list[Signal] = []
+        overrun = self._full(changes)
         for item in changes:
             value, signal = item.Value, self._signals[item.ClientHandle]
             at = _at(value)
@@ -199,6 +198,13 @@ class Feed:
             columns.value.append(signal.scale.house(number) if isinstance(number, int | float) else NAN)
             columns.status.append(status)
         return [self._readings(batch, columns) for batch, columns in found.items()], overrun
+
+    def _full(self, changes: Sequence[Any]) -> list[Signal]:
+        """Signals whose queue came back full: it may have run over, whether the server says so or not."""
+        if len(changes) < self.queue:
+            return []
+        counts = Counter(item.ClientHandle for item in changes)
+        return [self._signals[handle] for handle, count in counts.items() if count >= self.queue]
 
     def _readings(self, batch: str, columns: Columns) -> Readings:
         received = array("q", [microseconds(self.received())]) * len(columns.at)

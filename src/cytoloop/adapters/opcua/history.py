@@ -75,4 +75,5 @@ def _given(moment: Instant | None) -> Instant | None:
 
 def _between(device: Device, signal: str, start: Instant | None, end: Instant | None) -> list[Reading]:
     kept = device.measured(start - TICK if start else None)
-    return [each for each in kept if each.signal == signal and (end is None or each.at <= end)]
+    found = [each for each in kept if each.signal == signal and (end is None or each.at <= end)]
+    return sorted(found, key=lambda reading: reading.at)  # pages are cut by time

@@ -50,6 +50,8 @@ class Line:
     async def ask(self, question: Callable[[Any, Directory], Awaitable[T]], *, again: bool = True) -> T:
         """The server's answer. UnreachableError when there is none, or the line itself is refused.
 
+        What the question raises of its own comes through.
+
         `again`: the question may be asked a second time when the connection was lost before its answer came.
         """
         deadline = asyncio.get_running_loop().time() + self.patience
@@ -57,10 +59,8 @@ class Line:
             client = None
             try:
                 async with asyncio.timeout_at(deadline):
-                    client, directory = await self._connected()
-                    return await question(client, directory)
-            except UserError as error:
-                raise UnreachableError(str(error)) from error
+                    client, directory = await plainly(self._reached())
+                    return await plainly(question(client, directory))
             except _lost() as error:
                 sent = client is not None
                 await self._let_go(client)
@@ -72,7 +72,7 @@ class Line:
         """Connect now. UserError when the server refuses us or is not one we can drive, UnreachableError when silent."""
         try:
             async with asyncio.timeout(self.patience):
-                await self._connected()
+                await plainly(self._connected())
         except _lost() as error:
             raise self._unreachable(error) from error
 
@@ -99,6 +99,13 @@ class Line:
         if client is not None:
             await asyncio.gather(_disconnected(client, 1.0), return_exceptions=True)
         await asyncio.gather(*self._leaving, return_exceptions=True)
+
+    async def _reached(self) -> tuple[Any, Directory]:
+        """A connection in the middle of work: what refuses us now leaves what was commanded in doubt."""
+        try:
+            return await self._connected()
+        except UserError as error:
+            raise UnreachableError(str(error)) from error
 
     async def _connected(self) -> tuple[Any, Directory]:
         async with self._connecting:
@@ -190,6 +197,16 @@ class Line:
         )
 
 
+async def plainly(work: Awaitable[T]) -> T:
+    """`work`, with a cancellation that the library dressed up as plain: asyncio's own timeouts know no other."""
+    try:
+        return await work
+    except asyncio.CancelledError as error:
+        if type(error) is asyncio.CancelledError:
+            raise
+        raise asyncio.CancelledError from error
+
+
 def _lost() -> tuple[type[BaseException], ...]:
     """What a lost connection looks like."""
     return OSError, TimeoutError, library().ua.UaError
@@ -198,7 +215,7 @@ def _lost() -> tuple[type[BaseException], ...]:
 async def _disconnected(client: Any, patience: float) -> None:
     try:
         async with asyncio.timeout(patience):
-            await client.disconnect()
+            await plainly(client.disconnect())
     except _lost():
         pass
     finally:

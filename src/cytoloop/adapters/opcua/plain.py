@@ -11,8 +11,9 @@ from typing import Any
 
 from cytoloop.adapters.opcua.browse import Directory, Unit, below, values
 from cytoloop.adapters.opcua.lads import state_of
+from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.line import Line
-from cytoloop.adapters.opcua.reading import Signal, as_readings, history
+from cytoloop.adapters.opcua.reading import NoHistoryError, Signal, as_readings, history, present
 from cytoloop.adapters.opcua.recollection import Told
 from cytoloop.adapters.opcua.sending import NotTakenError, refusal_of, start_program, write_targets
 from cytoloop.core.equipment import Command, Outcome, UnreachableError
@@ -79,14 +80,16 @@ class PlainUnits:
             outcome = await self.line.ask(lambda client, _: result(client, unit, command.key))
             if outcome is not None:
                 return outcome
-            state = await self.line.ask(lambda client, _: state(client, unit))
-            if state == "failed":
+            if await self.line.ask(lambda client, _: state_now(client, unit)) == "failed":
                 return refusal_of(command, f"{unit.name} stands aborted", await self._now())
             await asyncio.sleep(self.poll)
 
     async def _read(self, signals: Sequence[Signal], command: Command, at: Instant) -> Outcome:
         since = {s.tag.name: self._read_until[s.tag.name] for s in signals if s.tag.name in self._read_until}
-        found = await self.line.ask(lambda client, _: history(client, signals, since))
+        try:
+            found = await history(self.line, signals, since)
+        except NoHistoryError:
+            found = await present(self.line, signals)
         readings = [each for signal in signals for each in as_readings(signal, found[signal.tag.name])]
         self._read_until.update({name: taken[-1].at for name, taken in found.items() if taken})
         readings.sort(key=lambda reading: reading.at)
@@ -97,8 +100,6 @@ class PlainUnits:
         """The server's clock: the only one a plain server shows."""
 
         async def asked(client: Any, _: Directory) -> Instant:
-            from cytoloop.adapters.opcua.library import library  # noqa: PLC0415
-
             node = library().ua.NodeId(library().ua.ObjectIds.Server_ServerStatus_CurrentTime)
             moment: Instant = await client.get_node(node).read_value()
             return moment
@@ -106,7 +107,7 @@ class PlainUnits:
         return await self.line.ask(asked)
 
 
-async def state(client: Any, unit: Unit) -> str:
+async def state_now(client: Any, unit: Unit) -> str:
     """What a functional unit is doing."""
     found = [text.Text if text is not None else "" for text in await values(client, unit.states)]
     return state_of(*found)
@@ -131,6 +132,6 @@ async def _outcome(client: Any, unit: Unit, key: str, stopped: Instant, variable
     numbers = await values(client, [each.NodeId for each in children])
     named = zip((str(each.BrowseName.Name) for each in children), numbers, strict=True)
     given: dict[str, JSON] = {name: value for name, value in named if isinstance(value, int | float | str)}
-    ok = await state(client, unit) != "failed"
+    ok = await state_now(client, unit) != "failed"
     note = "" if ok else f"{unit.name} stands aborted"
     return Outcome(key=key, ok=ok, at=stopped, by=f"equipment:{unit.name}", values=given, note=note)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from cytoloop.adapters.opcua.browse import Directory
 from cytoloop.adapters.opcua.library import code_of, library
+from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.units import Scale
+from cytoloop.core.errors import UserError
 from cytoloop.core.reading import Reading
 from cytoloop.core.telemetry import EPOCH, Readings, Tag, microseconds, quality
 from cytoloop.core.time import Instant
@@ -15,6 +18,15 @@ from cytoloop.core.time import Instant
 NAN = float("nan")
 PAGES = 10_000
 """Pages of one history that are followed at most: a server that never ends is not followed for ever."""
+
+NO_HISTORY = {
+    "BadHistoryOperationUnsupported", "BadHistoryOperationInvalid", "BadServiceUnsupported", "BadNotImplemented",
+    "BadNotSupported",
+}  # fmt: skip
+
+
+class NoHistoryError(UserError):
+    """The device keeps no history: only what comes while the line stands is to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +53,18 @@ class Value:
     status: int
 
 
-async def history(client: Any, signals: Sequence[Signal], since: Mapping[str, Instant]) -> dict[str, list[Value]]:
+async def history(line: Line, signals: Sequence[Signal], since: Mapping[str, Instant]) -> dict[str, list[Value]]:
     """Values of each signal with a source time after `since` of its tag (all that is kept when it names none).
 
-    Oldest first, each source time once. The library's error when a server does not answer or keeps no history.
+    Oldest first, each source time once. Page by page: each has the line's whole patience, and after a lost connection
+    it goes on where it stood. UnreachableError when the server does not answer.
     """
     starts: dict[Instant, list[Signal]] = {}
     for signal in signals:
         starts.setdefault(since.get(signal.tag.name, EPOCH), []).append(signal)
     found: dict[str, list[Value]] = {}
     for start, together in starts.items():
-        pages = await _pages(client, [signal.node for signal in together], start)
+        pages = await _all_pages(line, [signal.node for signal in together], start)
         for signal, values in zip(together, pages, strict=True):
             found[signal.tag.name] = _settled(signal, values, start)
     return found
@@ -69,34 +82,86 @@ def _settled(signal: Signal, values: Iterable[Any], start: Instant) -> list[Valu
 
 def value_of(scale: Scale, value: Any) -> Value | None:
     """A DataValue with its own source time and code; None when it has no source time: nobody can say when it was."""
-    at = value.SourceTimestamp
-    if at is None:
+    if value.SourceTimestamp is None:
         return None
     variant = value.Value.Value if value.Value is not None else None
     number = scale.house(float(variant)) if isinstance(variant, int | float) else NAN
-    return Value(at if at.tzinfo else at.replace(tzinfo=UTC), number, code_of(value))
+    return Value(_source_time(value), number, code_of(value))
 
 
-async def _pages(client: Any, nodes: Sequence[Any], start: Instant) -> list[list[Any]]:
-    ua = library().ua
-    details = ua.ReadRawModifiedDetails(IsReadModified=False, StartTime=start, EndTime=ua.get_win_epoch())
-    details.NumValuesPerNode, details.ReturnBounds = 0, False
-    found: list[list[Any]] = [[] for _ in nodes]
-    points: dict[int, bytes | None] = dict.fromkeys(range(len(nodes)))
-    for _ in range(PAGES):
-        parameters = ua.HistoryReadParameters(HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Both)
-        parameters.NodesToRead = [ua.HistoryReadValueId(NodeId=nodes[p], ContinuationPoint=at) for p, at in points.items()]
-        results = await client.uaclient.session.history_read(parameters)
-        following: dict[int, bytes | None] = {}
-        for (place, before), result in zip(points.items(), results, strict=True):
-            result.StatusCode.check()
-            found[place] += getattr(result.HistoryData, "DataValues", None) or []
+def _source_time(value: Any) -> Instant:
+    at: Instant = value.SourceTimestamp or EPOCH
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class _Pages:
+    """A history that is being read."""
+
+    nodes: Sequence[Any]
+    start: Instant
+    found: list[list[Any]]
+    open: dict[int, bytes | None]
+    """Place of a node that has more -> its continuation point."""
+    client: Any = None
+    """Whose continuation points they are."""
+
+    async def next(self, client: Any, _: Directory) -> None:
+        """Ask for the next page of every node that has more."""
+        ua = library().ua
+        if client is not self.client:
+            self._begin_anew(client)
+        details = ua.ReadRawModifiedDetails(IsReadModified=False, StartTime=self.start, EndTime=ua.get_win_epoch())
+        details.NumValuesPerNode, details.ReturnBounds = 0, False
+        asked = ua.HistoryReadParameters(HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Both)
+        asked.NodesToRead = [ua.HistoryReadValueId(NodeId=self.nodes[n], ContinuationPoint=p) for n, p in self.open.items()]
+        for (place, before), result in zip(list(self.open.items()), await _asked(client, asked), strict=True):
+            self.found[place] += getattr(result.HistoryData, "DataValues", None) or []
             if result.ContinuationPoint and result.ContinuationPoint != before:
-                following[place] = result.ContinuationPoint
-        if not following:
+                self.open[place] = result.ContinuationPoint
+            else:
+                del self.open[place]
+
+    def _begin_anew(self, client: Any) -> None:
+        """Continuation points end with their connection: go on from the earliest source time that all have reached."""
+        self.client = client
+        reached = [max(map(_source_time, self.found[place]), default=self.start) for place in self.open]
+        self.start = max(self.start, min(reached))
+        self.open = dict.fromkeys(self.open)
+
+
+async def _asked(client: Any, asked: Any) -> list[Any]:
+    """One answer to a HistoryRead; NoHistoryError when the server keeps none."""
+    try:
+        results: list[Any] = await client.uaclient.session.history_read(asked)
+        for result in results:
+            result.StatusCode.check()
+    except library().ua.UaStatusCodeError as error:
+        if type(error).__name__ in NO_HISTORY:
+            raise NoHistoryError(f"the device keeps no history ({type(error).__name__}); switch it on there") from error
+        raise
+    return results
+
+
+async def present(line: Line, signals: Sequence[Signal]) -> dict[str, list[Value]]:
+    """The present value of each signal, as a history of one."""
+
+    async def read(client: Any, _: Directory) -> list[Any]:
+        ua = library().ua
+        found: list[Any] = await client.uaclient.session.read_attributes([s.node for s in signals], ua.AttributeIds.Value)
+        return found
+
+    values = [value_of(s.scale, each) for s, each in zip(signals, await line.ask(read), strict=True)]
+    return {s.tag.name: [value] if value is not None else [] for s, value in zip(signals, values, strict=True)}
+
+
+async def _all_pages(line: Line, nodes: Sequence[Any], start: Instant) -> list[list[Any]]:
+    pages = _Pages(nodes, start, [[] for _ in nodes], dict.fromkeys(range(len(nodes))))
+    for _ in range(PAGES):
+        if not pages.open:
             break
-        points = following
-    return found
+        await line.ask(pages.next)
+    return pages.found
 
 
 def as_readings(signal: Signal, values: Iterable[Value]) -> list[Reading]:

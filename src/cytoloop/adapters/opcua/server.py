@@ -22,7 +22,7 @@ from cytoloop.adapters.opcua.nodes import Nodes
 from cytoloop.adapters.opcua.security import ServerSecurity, secure_server
 from cytoloop.adapters.opcua.starting import add_start_program
 from cytoloop.adapters.opcua.tree import Presented, add_device
-from cytoloop.adapters.opcua.types import prepare_types
+from cytoloop.adapters.opcua.types import check_nodesets, prepare_types
 from cytoloop.core.device import Device
 from cytoloop.core.equipment import Command
 from cytoloop.core.errors import UserError
@@ -75,6 +75,8 @@ class DeviceServer:
     async def start(self) -> None:
         """Open the endpoint. UserError when it cannot be opened."""
         asyncua = library()
+        if self.nodesets is not None:
+            check_nodesets(self.nodesets)
         self._server = server = asyncua.Server()
         await server.init()
         server.set_endpoint(self.endpoint)
@@ -120,7 +122,7 @@ class DeviceServer:
 
     async def _open_to_clients(self, nodes: Nodes, presented: Presented) -> None:
         unit = presented.device.unit
-        await add_start_program(nodes, presented, self._accept)
+        await add_start_program(nodes, presented, self._accept, known_only=not self.house)
         self._targets.update({node: (unit, name) for name, node in presented.functions.targets.items()})
         if self.house:
             self._keys[await add_to_unit(nodes, presented, self._accept)] = unit

@@ -13,12 +13,17 @@ from cytoloop.core.json import JSON
 
 
 async def add_start_program(
-    nodes: Nodes, presented: Presented, accept: Callable[[Command], Awaitable[bool]]
+    nodes: Nodes, presented: Presented, accept: Callable[[Command], Awaitable[bool]], *, known_only: bool
 ) -> None:
-    """The method. The run's id is the command's key, so that the client knows it again."""
+    """The method. The run's id is the command's key, so that the client knows it again.
+
+    `known_only`: refuse a program that is not in the ProgramTemplateSet; otherwise the device itself says why not.
+    """
     ua = library().ua
 
     async def start(template: str, properties: Any, _job: str, key: str, samples: Any) -> list[str]:
+        if known_only and template not in presented.device.kind.programs:
+            raise RefusedCallError("BadInvalidArgument")
         if not key:  # a run that nobody can ask about again is not begun
             raise RefusedCallError("BadInvalidArgument")
         command = _command(presented.device.unit, template, properties, key, samples)

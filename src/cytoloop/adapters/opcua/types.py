@@ -39,6 +39,15 @@ async def prepare_types(server: Any, nodesets: Path | None) -> Nodes:
     return nodes
 
 
+def check_nodesets(folder: Path) -> None:
+    """UserError when a nodeset that is needed is not in the folder."""
+    for uri, name in FILES.items():
+        if uri != AMB and not (folder / name).exists():
+            raise UserError(
+                f"there is no {name} in {folder}; get it from the OPC Foundation's UA-Nodeset, or serve without"
+            )
+
+
 async def _load(server: Any, folder: Path) -> None:
     """Read the nodesets in the order they build on each other.
 
@@ -53,8 +62,6 @@ async def _load(server: Any, folder: Path) -> None:
             if uri == AMB and not path.exists():
                 await server.import_xml(xmlstring=WITHOUT_AMB, strict_mode=False)
                 continue
-            if not path.exists():
-                raise UserError(f"there is no {name} in {folder}; get it from the OPC Foundation's UA-Nodeset, or serve without")
             await _import(server, path)
     finally:
         importer.setLevel(before)
