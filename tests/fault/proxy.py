@@ -37,6 +37,8 @@ class Proxy:
     """Seconds that each piece waits in each direction."""
     refusing: bool = False
     """Whether new connections are dropped at once."""
+    wire: bytearray = field(default_factory=bytearray)
+    """Every byte that went to the server."""
     passed: int = 0
     """Connections that were let through."""
     _going: "dict[Way, asyncio.Event]" = field(default_factory=dict)
@@ -135,6 +137,8 @@ class Proxy:
 
     async def _pump(self, link: Link, reader: asyncio.StreamReader, way: Way) -> None:
         while data := await self._read(reader):
+            if way == "to_server":
+                self.wire += data
             if self.delay:
                 await asyncio.sleep(self.delay)
             await self._going[way].wait()

@@ -7,7 +7,7 @@ were refused for want of trust are kept in `rejected/`, from where a person may 
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +27,11 @@ DAYS = 365
 Fault = Literal["untrusted", "not-yet-valid", "expired", "wrong-uri", "no-uri"]
 
 
+def wall() -> datetime:
+    """The machine's clock, which certificates are judged by."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """What is wrong with a certificate: a sentence with the remedy, and what a server answers."""
@@ -35,15 +40,18 @@ class Judged:
     sentence: str
 
 
-def make_certificate(folder: Path, uri: str, host: str, now: datetime, days: int = DAYS) -> Path:
+def make_certificate(
+    folder: Path, uri: str = "", host: str = "", *, begins: datetime | None = None, days: int = DAYS
+) -> Path:
     """Make an own certificate (self-signed, RSA 3072, SHA-256) and its key in `folder`; the certificate's path.
 
-    UserError when there is one already: what others trust is not replaced unasked.
+    Left out, the host is this machine's name, the URI is made of it, and it is valid from now on. UserError when there is one already: what others trust is not replaced unasked.
     """
     if (folder / OWN).exists() or (folder / KEY).exists():
         raise UserError(f"{folder} holds a certificate already; name another folder, or move {OWN} and {KEY} away first")
+    host = host or socket.gethostname()
     key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
-    certificate = _signed(key, uri, host, now, days)
+    certificate = _signed(key, uri or f"urn:{host}:cytoloop", host, begins or wall(), days)
     unlocked = serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unlocked)
     keep(folder / KEY, pem)
@@ -167,11 +175,3 @@ def reject(certificate: x509.Certificate, folder: Path) -> Path:
     if not path.exists():
         keep(path, certificate.public_bytes(serialization.Encoding.DER), mode=0o644)
     return path
-
-
-def host_name() -> str:
-    """Name of this machine on its network."""
-    return socket.gethostname()
-
-
-Now = Callable[[], datetime]

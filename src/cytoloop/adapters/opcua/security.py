@@ -4,13 +4,12 @@ import os
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 
-from cytoloop.adapters.opcua.certificates import KEY, OWN, Judged, judge, own_certificate, trusted, uris
+from cytoloop.adapters.opcua.certificates import KEY, OWN, Judged, judge, own_certificate, trusted, uris, wall
 from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.users import Users
 from cytoloop.core.errors import UserError
@@ -28,11 +27,6 @@ ANSWERS: Mapping[str, str] = {
     "no-uri": "BadCertificateUriInvalid",
 }
 """Fault of a client's certificate -> StatusCode that the server answers."""
-
-
-def wall() -> datetime:
-    """The machine's clock."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +66,8 @@ async def secure_server(server: Any, security: ServerSecurity) -> None:
     server.set_identity_tokens([ua.UserNameIdentityToken] if users else [ua.AnonymousIdentityToken])
     server.iserver.user_manager = Gate(users=users, folder=folder)
     if folder is None:
+        if users is not None:
+            raise UserError("passwords do not go over a line without encryption; name a security folder for the server")
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         return
     own = own_certificate(folder, wall())
@@ -119,7 +115,7 @@ class Gate:
 
     @staticmethod
     def _channel_trusted(certificate: bytes | None, folder: Path) -> bool:
-        return certificate is not None and trusted(x509.load_der_x509_certificate(certificate), folder)
+        return bool(certificate) and trusted(x509.load_der_x509_certificate(certificate or b""), folder)
 
 
 async def secure_client(client: Any, access: Access, endpoint: str) -> None:
@@ -128,6 +124,8 @@ async def secure_client(client: Any, access: Access, endpoint: str) -> None:
     UserError with one sentence when our certificate, the server's or the sign-in is not right.
     """
     if access.user:
+        if access.folder is None:
+            raise UserError(f"the password of {access.user} does not go over a line without encryption; name a security folder")
         client.set_user(access.user)
         client.set_password(password_of(access))
     if access.folder is None:
