@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,9 @@ async def test_equipment_of_the_wrong_class_is_said_before_a_batch_and_refused_i
     await fine.close()
 
 
-async def test_a_unit_of_the_wrong_class_takes_no_command(served: DeviceServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_unit_of_the_wrong_class_takes_no_command(
+    served: DeviceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     door = door_to(served)
     monkeypatch.setattr(OpcUaDoor, "_wanted_class", lambda *_: "freezer")
     outcome = await door.perform(mix("B-1/wrong-class#1"))
@@ -246,7 +249,7 @@ async def test_on_a_plain_server_a_program_is_found_in_its_results_and_of_the_re
     later = door_to(plain)
     assert await later.recall("B-3/mix#1") == outcome
     for key in ("B-3/set#1", "B-3/never#1"):
-        with pytest.raises(UnreachableError, match="no result under .* keeps no memory of other commands; look at"):
+        with pytest.raises(UnreachableError, match=r"no result under .* keeps no memory of other commands; look at"):
             await later.recall(key)
     assert effects(plain).count("B-3/mix#1") == 1
     await later.close()
@@ -273,4 +276,4 @@ async def test_history_comes_once_in_order_and_with_its_codes_however_the_device
     for times in by_tag.values():
         assert len(times) > 20
         assert times == sorted(set(times))
-        assert {moment(b) - moment(a) for a, b in zip(times, times[1:], strict=False)} == {PERIOD}
+        assert {moment(b) - moment(a) for a, b in pairwise(times)} == {PERIOD}

@@ -5,18 +5,18 @@ into `standards/opcua_nodesets` of the folder `shared` beside the checkout, or n
 """
 
 import os
-import xml.etree.ElementTree as ElementTree
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from tests.contract.opcua_plant import free_port
 from tests.fault.skid import Skid
 
 from cytoloop.adapters.clocks import ScaledClock
-from cytoloop.adapters.opcua.browse import below
+from cytoloop.adapters.opcua.browsing import below
 from cytoloop.adapters.opcua.door import OpcUaDoor
 from cytoloop.adapters.opcua.lads import DI, LADS, MACHINERY, STATES, STRUCTURES, TYPES, Type
 from cytoloop.adapters.opcua.library import library
@@ -109,8 +109,14 @@ class Published:
             space, colon, name = node.attrib["BrowseName"].partition(":")
             self.names[identifier] = f"{uris[int(space)]}#{name}" if colon else f"{uris[0]}#{space}"
             for reference in node.iter(f"{UA}Reference"):
-                node.set("rule" if reference.attrib["ReferenceType"] in {"HasModellingRule", "i=37"} else "-", reference.text or "")
-                if reference.attrib["ReferenceType"] in {"HasSubtype", "i=45"} and reference.get("IsForward") == "false":
+                node.set(
+                    "rule" if reference.attrib["ReferenceType"] in {"HasModellingRule", "i=37"} else "-",
+                    reference.text or "",
+                )
+                if (
+                    reference.attrib["ReferenceType"] in {"HasSubtype", "i=45"}
+                    and reference.get("IsForward") == "false"
+                ):
                     node.set("super", whole(reference.text or ""))
                 if reference.attrib["ReferenceType"] in {"HasTypeDefinition", "i=40"}:
                     node.set("type", whole(reference.text or ""))

@@ -1,4 +1,4 @@
-"""Security of the OPC UA line: policies, certificates, sign-in; what is not right is said in one sentence and nobody gets in."""
+"""Security of the OPC UA line: policies, certificates, sign-in; what is not right is said, and nobody gets in."""
 
 import os
 import re
@@ -38,6 +38,8 @@ from cytoloop.core.errors import UserError
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SECRET = "correct horse battery"
 NOW = datetime.now(UTC)
+Late = tuple[datetime, int, str]
+"""When a certificate begins, how many days it is valid, and what is said of it."""
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ async def test_a_plant_that_we_do_not_trust_until_a_person_says_so(served: Devic
 
 
 @pytest.mark.parametrize(
-    ("begins", "days", "sentence"),
+    "late",
     [
         (NOW - timedelta(days=30), 10, "our own certificate in .* expired on .*; make a new one"),
         (NOW + timedelta(days=3), 10, "is valid from .* only; wait, or set the clocks"),
@@ -138,9 +140,13 @@ async def test_a_plant_that_we_do_not_trust_until_a_person_says_so(served: Devic
     ids=["expired", "not-yet-valid"],
 )
 async def test_a_certificate_out_of_its_time_is_refused_on_both_sides(
-    served: DeviceServer, folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begins: datetime, days: int,
-    sentence: str,
-) -> None:  # fmt: skip
+    served: DeviceServer,
+    folders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    late: tuple[datetime, int, str],
+) -> None:
+    begins, days, sentence = late
     make_certificate(tmp_path / "late", "urn:test:line", "127.0.0.1", begins=begins, days=days)
     trust(folders / "plant", by=tmp_path / "late")
     how = access(folders, folder=tmp_path / "late")
@@ -164,7 +170,9 @@ async def test_a_certificate_for_another_application(
     own = read_certificate(folders / "line" / OWN)
     judged = judge(own, "urn:test:somebody-else", folders / "plant", NOW, "the certificate of it")
     assert judged is not None
-    assert judged.sentence.startswith("the certificate of it is for urn:test:line, but its owner calls itself urn:test:som")
+    assert judged.sentence.startswith(
+        "the certificate of it is for urn:test:line, but its owner calls itself urn:test:som"
+    )
 
 
 async def test_a_line_without_security_gets_nobody_in(served: DeviceServer, folders: Path) -> None:
@@ -268,7 +276,11 @@ async def test_users_are_kept_as_hashes(folders: Path, tmp_path: Path) -> None:
     assert not users.match("a", "a long enough secret")
     assert not users.match("c", "")
     assert b"secret" not in path.read_bytes()
-    for name, password, why in (("", SECRET, "no user name"), ("x:y", SECRET, "no user name"), ("x", "short", "too short")):
+    for name, password, why in (
+        ("", SECRET, "no user name"),
+        ("x:y", SECRET, "no user name"),
+        ("x", "short", "too short"),
+    ):
         with pytest.raises(UserError, match=why):
             add_user(path, name, password)
     path.write_text("somebody\n")

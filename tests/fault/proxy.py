@@ -1,4 +1,4 @@
-"""A TCP proxy that misbehaves on command: cuts, refuses, stalls, goes silent one way, delays, holds one message back."""
+"""A TCP proxy that misbehaves on command: cuts, refuses, stalls, goes silent one way, delays, holds messages back."""
 
 import asyncio
 from contextlib import suppress
@@ -101,7 +101,7 @@ class Proxy:
         self._cut_after = tuple(text.encode() for text in texts)
 
     def hold(self, *texts: str) -> None:
-        """Keep messages to the server that hold all of `texts`, and all that follow them there, back until `release`."""
+        """Keep messages to the server that hold all of `texts`, and what follows them, back until `release`."""
         self._hold = tuple(text.encode() for text in texts)
 
     async def release(self) -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,11 +69,10 @@ def complete(found: Counter[Row], tags: int) -> None:
     for tag, at in found:
         times.setdefault(tag, []).append(at)
     assert len(times) == tags
-    for tag, at in times.items():
-        at.sort()
-        steps = {b - a for a, b in zip(at, at[1:], strict=False)}
+    for tag, measured in times.items():
+        steps = {b - a for a, b in pairwise(sorted(measured))}
         assert steps == {PERIOD}, f"{tag}: a reading is missing: {steps}"
-        assert len(at) > 40
+        assert len(measured) > 40
 
 
 async def test_every_change_comes_once_while_the_line_breaks(proxy: Proxy) -> None:

@@ -5,11 +5,10 @@ What truly happened is counted in a file by the device itself.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -46,7 +45,7 @@ class Served:
 
 
 @dataclass
-class Way_:
+class Reached:
     """The way to it through a proxy."""
 
     served: Served
@@ -71,12 +70,12 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def way(served: Served) -> AsyncIterator[Way_]:
+async def way(served: Served) -> AsyncIterator[Reached]:
     said: list[str] = []
     async with Proxy(served.port) as proxy:
         door = OpcUaDoor(endpoint=proxy.endpoint, poll=0.01, patience=PATIENCE, tell=said.append)
         await door.open({"skid-01": "skid"})
-        yield Way_(served, proxy, door, said)
+        yield Reached(served, proxy, door, said)
         proxy.heal()
         await door.close()
 
@@ -94,13 +93,13 @@ def sampling() -> Command:
     return Command(key=f"B-1/sample#{next(_numbers)}", target="skid-01", verb="sample", arguments={"plan": "p"})
 
 
-async def began(way: Way_, key: str) -> None:
+async def began(way: Reached, key: str) -> None:
     """Wait until the device has begun it."""
     while not way.served.happened(key):
         await asyncio.sleep(0.01)
 
 
-async def test_partition_in_the_middle_of_a_program(way: Way_) -> None:
+async def test_partition_in_the_middle_of_a_program(way: Reached) -> None:
     command = mixing(0.5)
     performing = asyncio.create_task(way.door.perform(command))
     await began(way, command.key)
@@ -112,7 +111,7 @@ async def test_partition_in_the_middle_of_a_program(way: Way_) -> None:
     assert way.said == [f"{way.proxy.endpoint}: connected again"]
 
 
-async def test_partition_longer_than_the_patience_leaves_the_step_in_doubt_and_it_is_read_back(way: Way_) -> None:
+async def test_partition_longer_than_the_patience_leaves_the_step_in_doubt_and_it_is_read_back(way: Reached) -> None:
     way.door.line.patience = SHORT
     command = mixing(0.2)
     performing = asyncio.create_task(way.door.perform(command))
@@ -130,7 +129,7 @@ async def test_partition_longer_than_the_patience_leaves_the_step_in_doubt_and_i
 
 
 @pytest.mark.parametrize("ways", [(), ("to_server",), ("to_client",)], ids=["both", "to-server", "to-client"])
-async def test_a_stalled_connection_is_unreachable_within_the_patience(way: Way_, ways: tuple[Way, ...]) -> None:
+async def test_a_stalled_connection_is_unreachable_within_the_patience(way: Reached, ways: tuple[Way, ...]) -> None:
     way.door.line.patience = SHORT
     command = mixing(0.1)
     way.proxy.stall(*ways)
@@ -144,7 +143,7 @@ async def test_a_stalled_connection_is_unreachable_within_the_patience(way: Way_
 
 
 @pytest.mark.parametrize("ways", [(), ("to_server",), ("to_client",)], ids=["both", "to-server", "to-client"])
-async def test_a_half_open_connection_is_left_for_a_new_one(way: Way_, ways: tuple[Way, ...]) -> None:
+async def test_a_half_open_connection_is_left_for_a_new_one(way: Reached, ways: tuple[Way, ...]) -> None:
     command = mixing(0.3)
     performing = asyncio.create_task(way.door.perform(command))
     await began(way, command.key)
@@ -154,9 +153,9 @@ async def test_a_half_open_connection_is_left_for_a_new_one(way: Way_, ways: tup
 
 
 @pytest.mark.parametrize("make", [mixing, sampling, lambda: setting(31.0)], ids=["program", "sample", "set"])
-async def test_cut_after_the_command_and_before_the_answer(way: Way_, make: "type[Command]") -> None:
+async def test_cut_after_the_command_and_before_the_answer(way: Reached, make: "Callable[[], Command]") -> None:
     for _ in range(5):
-        command: Command = make()
+        command = make()
         way.proxy.cut_after(UNIT, command.key)
         before = way.proxy.passed
         assert (await way.door.perform(command)).ok
@@ -164,8 +163,8 @@ async def test_cut_after_the_command_and_before_the_answer(way: Way_, make: "typ
         assert way.proxy.passed > before, "the line was cut and made anew"
 
 
-async def test_what_was_told_as_never_arrived_may_not_arrive_later(way: Way_) -> None:
-    """A message stands in a queue of the network; the platform asks, is told no, and repeats the step under a new key."""
+async def test_what_was_told_as_never_arrived_may_not_arrive_later(way: Reached) -> None:
+    """A message stands in a queue of the network; the platform asks, is told no, and repeats under a new key."""
     way.door.line.patience = SHORT
     command = mixing(0.1)
     way.proxy.hold(UNIT, command.key)
@@ -181,14 +180,14 @@ async def test_what_was_told_as_never_arrived_may_not_arrive_later(way: Way_) ->
     assert way.served.happened(again.key) == 1
 
 
-async def test_a_slow_network_is_only_slow(way: Way_) -> None:
+async def test_a_slow_network_is_only_slow(way: Reached) -> None:
     way.proxy.delay = 0.03
     assert (await way.door.perform(mixing(0.05))).ok
     assert (await way.door.perform(setting(33.0))).values == {"temperature": 33.0}
 
 
-async def test_many_at_once_while_the_line_is_cut_again_and_again(way: Way_) -> None:
-    commands = [make() for _ in range(6) for make in (lambda: mixing(0.2), lambda: setting(20.0), sampling)]
+async def test_many_at_once_while_the_line_is_cut_again_and_again(way: Reached) -> None:
+    commands = [command for _ in range(6) for command in (mixing(0.2), setting(20.0), sampling())]
     performing = [asyncio.create_task(way.door.perform(command)) for command in commands]
     for _ in range(8):
         await asyncio.sleep(0.1)
@@ -198,7 +197,7 @@ async def test_many_at_once_while_the_line_is_cut_again_and_again(way: Way_) -> 
     assert {way.served.happened(command.key) for command in commands} == {1}
 
 
-async def test_a_read_is_the_same_when_it_is_recalled_and_covers_each_reading_once(way: Way_) -> None:
+async def test_a_read_is_the_same_when_it_is_recalled_and_covers_each_reading_once(way: Reached) -> None:
     def read(number: int) -> Command:
         key = f"B-R/read#{number}"
         return Command(key=key, target="skid-01", verb="read", arguments={"signals": ["temperature"]})
@@ -216,14 +215,19 @@ async def test_a_read_is_the_same_when_it_is_recalled_and_covers_each_reading_on
     await other.close()
 
 
-async def test_a_clock_that_is_off_or_steps_is_said_and_times_are_kept_as_they_come(way: Way_) -> None:
+async def test_a_clock_that_is_off_or_steps_is_said_and_times_are_kept_as_they_come(way: Reached) -> None:
     served, door = way.served, way.door
     assert abs(door.line.difference or timedelta(9)) < timedelta(seconds=1)
     try:
-        for ahead, words in ((timedelta(hours=1), r"3[56]\d\d\.\d s ahead of ours"), (timedelta(hours=-2), r"7[12]\d\d\.\d s behind ours")):
+        for ahead, words in (
+            (timedelta(hours=1), r"3[56]\d\d\.\d s ahead of ours"),
+            (timedelta(hours=-2), r"7[12]\d\d\.\d s behind ours"),
+        ):
             served.ahead = ahead
             way.proxy.cut()
-            command = Command(key=f"B-{next(_numbers)}/clock#1", target="skid-01", verb="read", arguments={"signals": ["pressure"]})
+            command = Command(
+                key=f"B-{next(_numbers)}/clock#1", target="skid-01", verb="read", arguments={"signals": ["pressure"]}
+            )
             (reading,) = (await door.perform(command)).readings
             assert abs(reading.at - datetime.now(UTC)) < timedelta(seconds=5), "the probe's own time is kept"
             assert any(re.search(words, said) for said in way.said)
@@ -232,7 +236,7 @@ async def test_a_clock_that_is_off_or_steps_is_said_and_times_are_kept_as_they_c
         served.ahead = timedelta(0)
 
 
-async def test_a_clock_step_is_noticed_without_a_new_connection(way: Way_, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_clock_step_is_noticed_without_a_new_connection(way: Reached, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cytoloop.adapters.opcua.line.CLOCK_EVERY", 0.0)
     way.served.ahead = timedelta(minutes=10)
     try:

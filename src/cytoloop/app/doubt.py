@@ -11,5 +11,5 @@ def sent_at(ledger: Ledger, key: str) -> Instant | None:
     A door whose equipment forgot everything tells by it whether the command is older than what the equipment knows.
     """
     facts = ledger.stream(f"batch/{key.partition('/')[0]}")
-    found = [each.happened_at for each in facts if isinstance(each.fact, StepStarted) and each.fact.key == key]
+    found = [each.entry.happened_at for each in facts if isinstance(each.fact, StepStarted) and each.fact.key == key]
     return found[-1] if found else None

@@ -1,17 +1,18 @@
 """Plant: the simulated facility as a process of its own, behind OPC UA."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.adapters.opcua.door import OpcUaDoor
 from cytoloop.adapters.opcua.house import Extra
-from cytoloop.adapters.opcua.security import ServerSecurity
+from cytoloop.adapters.opcua.security import Access, ServerSecurity
 from cytoloop.adapters.opcua.server import DeviceServer
+from cytoloop.adapters.plant.devices import devices
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.facility import Facility
-from cytoloop.adapters.plant.devices import devices
 from cytoloop.core.errors import UserError
 from cytoloop.core.product import Plant
 from cytoloop.core.time import Clock
@@ -34,6 +35,15 @@ async def clock_of(door: OpcUaDoor, factor: float) -> ScaledClock:
             "(`cytoloop plant serve --factor`, `cytoloop demo --realtime`)"
         )
     return ScaledClock(second, factor)
+
+
+def equipment_of(plant: Plant) -> dict[str, str]:
+    """Every unit of a plant and its class."""
+    return {
+        f"{each.equipment_class.replace('_', '-')}-{number:02d}": each.equipment_class
+        for each in plant.classes
+        for number in range(1, each.count + 1)
+    }
 
 
 def facility_server(
@@ -79,3 +89,42 @@ async def run_plant(
             await clock.until(clock.now() + timedelta(hours=factor))
     finally:
         await server.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """A device behind an endpoint."""
+
+    name: str
+    equipment_class: str
+    names: tuple[list[str], list[str], list[str]]
+    """Of its signals, set-points and programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is behind an endpoint."""
+
+    equipment: tuple[Equipment, ...]
+    difference: float
+    """Seconds that the server's clock is ahead of ours."""
+    remembers: bool
+    """Whether it keeps the house's memory of commands."""
+
+
+async def look_at(endpoint: str, access: Access) -> Seen:
+    """Connect and look; UserError when we are not let in or it does not follow LADS."""
+    door = OpcUaDoor(endpoint=endpoint, access=access)
+    try:
+        units = await door.units()
+        difference = door.line.difference
+        equipment = tuple(
+            Equipment(
+                unit.name, unit.equipment_class, (sorted(unit.sensors), sorted(unit.targets), sorted(unit.programs))
+            )
+            for unit in units
+        )
+        remembers = all(unit.execute is not None for unit in units)
+        return Seen(equipment, difference.total_seconds() if difference else 0.0, remembers)
+    finally:
+        await door.close()

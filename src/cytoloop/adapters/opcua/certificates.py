@@ -1,8 +1,8 @@
 """Certificates of OPC UA applications (OPC 10000-6 §6.2.2): made, kept in a folder, read and judged.
 
-A security folder holds `own.der` and `own.pem` (the private key, readable by its owner only), and `trusted/`, to which a
-person adds the certificates of those who may be talked to, and of authorities whose certificates may. Certificates that
-were refused for want of trust are kept in `rejected/`, from where a person may move them.
+A security folder holds `own.der` and `own.pem` (the private key, readable by its owner only), and `trusted/`, to which
+a person adds the certificates of those who may be talked to, and of authorities whose certificates may. Certificates
+that were refused for want of trust are kept in `rejected/`, from where a person may move them.
 """
 
 import ipaddress
@@ -24,6 +24,8 @@ from cytoloop.core.errors import UserError
 
 OWN, KEY, TRUSTED, REJECTED = "own.der", "own.pem", "trusted", "rejected"
 DAYS = 365
+GRACE = timedelta(hours=1)
+"""A new certificate is valid from so long ago on: the clock of the other side may be a little behind."""
 Fault = Literal["untrusted", "not-yet-valid", "expired", "wrong-uri", "no-uri"]
 
 
@@ -45,13 +47,16 @@ def make_certificate(
 ) -> Path:
     """Make an own certificate (self-signed, RSA 3072, SHA-256) and its key in `folder`; the certificate's path.
 
-    Left out, the host is this machine's name, the URI is made of it, and it is valid from now on. UserError when there is one already: what others trust is not replaced unasked.
+    Left out, the host is this machine's name, the URI is made of it, and it is valid at once.
+    UserError when there is one already: what others trust is not replaced unasked.
     """
     if (folder / OWN).exists() or (folder / KEY).exists():
-        raise UserError(f"{folder} holds a certificate already; name another folder, or move {OWN} and {KEY} away first")
+        raise UserError(
+            f"{folder} holds a certificate already; name another folder, or move {OWN} and {KEY} away first"
+        )
     host = host or socket.gethostname()
     key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
-    certificate = _signed(key, uri or f"urn:{host}:cytoloop", host, begins or wall(), days)
+    certificate = _signed(key, uri or f"urn:{host}:cytoloop", host, begins or wall() - GRACE, days)
     unlocked = serialization.NoEncryption()
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, unlocked)
     keep(folder / KEY, pem)
@@ -92,7 +97,9 @@ def own_certificate(folder: Path, now: datetime) -> x509.Certificate:
     """The folder's own certificate; UserError when it or its key is missing, unreadable or out of its time."""
     for name in (OWN, KEY):
         if not (folder / name).exists():
-            raise UserError(f"there is no {name} in {folder}; make both with `cytoloop plant certificate --to {folder}`")
+            raise UserError(
+                f"there is no {name} in {folder}; make both with `cytoloop plant certificate --to {folder}`"
+            )
     certificate = read_certificate(folder / OWN)
     if (judged := in_time(certificate, now, f"our own certificate in {folder / OWN}")) is not None:
         raise UserError(judged.sentence)
@@ -142,7 +149,8 @@ def judge(certificate: x509.Certificate, uri: str, folder: Path, now: datetime, 
         return Judged("no-uri", f"{whose} names no application URI; its owner has to make one that does")
     if uri not in known:
         return Judged(
-            "wrong-uri", f"{whose} is for {known[0]}, but its owner calls itself {uri}; the owner has to make the two one"
+            "wrong-uri",
+            f"{whose} is for {known[0]}, but its owner calls itself {uri}; the owner has to make the two one",
         )
     return None
 

@@ -1,4 +1,4 @@
-"""Commands as they arrive at a server: handed to their device once, asked about by key, fenced when told as never arrived."""
+"""Commands at a server: handed to their device once, asked about by key, fenced when told as never arrived."""
 
 import json
 from collections.abc import Mapping

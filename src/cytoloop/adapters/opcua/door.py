@@ -1,9 +1,10 @@
 """A door to equipment behind OPC UA that follows LADS: set-points are written, programs started, signals read back.
 
-Satisfies `core.equipment.Door` and `core.telemetry.Source`. Equipment is found by the types and names of LADS. Where the
-server keeps the house's memory of commands (see `house`), a key is safe: a command is sent again only while that memory
-is the same, a key that is told as never arrived may not arrive later, and a memory that was lost is noticed. On a plain
-LADS server programs are found again in its ResultSet; what else was in doubt there nobody can tell, and a person is asked.
+Satisfies `core.equipment.Door` and `core.telemetry.Source`. Equipment is found by the types and names of LADS. Where
+the server keeps the house's memory of commands (see `house`), a key is safe: a command is sent again only while that
+memory is the same, a key that is told as never arrived may not arrive later, and a memory that was lost is noticed. On
+a plain LADS server programs are found again in its ResultSet; of what else was in doubt nobody can tell, and a person
+is asked.
 """
 
 import secrets
@@ -12,21 +13,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cytoloop.adapters.opcua.browse import Directory, Unit
+from cytoloop.adapters.opcua.directory import Directory, Unit
 from cytoloop.adapters.opcua.feed import Feed
 from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.plain import PlainUnits
 from cytoloop.adapters.opcua.reading import Signal, as_columns, as_readings, history
 from cytoloop.adapters.opcua.recollection import Recollection, Told
-from cytoloop.adapters.opcua.sending import refusal_of, send
 from cytoloop.adapters.opcua.security import Access
+from cytoloop.adapters.opcua.sending import refusal_of, send
 from cytoloop.adapters.opcua.units import scale
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import UserError
 from cytoloop.core.product import Plant
 from cytoloop.core.telemetry import Readings
 from cytoloop.core.time import Instant, instant
-
 
 TICK = timedelta(microseconds=1)
 
@@ -72,6 +72,15 @@ class OpcUaDoor:
         for unit, kind in (units or {}).items():
             await self._checked(unit, kind)
 
+    async def units(self) -> list[Unit]:
+        """Every functional unit of the server, by name. UserError when we are not let in or it does not follow LADS."""
+        await self.line.open()
+
+        async def explored(client: Any, directory: Directory) -> list[Unit]:
+            return [await directory.unit(client, name) for name in directory.names()]
+
+        return await self.line.ask(explored)
+
     async def perform(self, command: Command) -> Outcome:
         """Do it and return when it has ended; a key seen before gets its first outcome."""
         if command.key in self._outcomes:
@@ -85,7 +94,7 @@ class OpcUaDoor:
         return self._keep(outcome)
 
     async def recall(self, key: str) -> Outcome | None:
-        """The outcome of a command sent earlier, waiting for its end; None: it certainly never arrived, nor ever will."""
+        """The outcome of a command sent earlier, waiting for its end; None: it certainly never arrived nor will."""
         if key in self._outcomes:
             return self._outcomes[key]
         told = await self._recollection.recall(key) if await self._house() else await self._plain.recall(key)
@@ -179,9 +188,7 @@ class OpcUaDoor:
             for reading in as_readings(signal, [v for v in found[signal.tag.name] if v.at <= told.window[name][1]])
         ]
         readings.sort(key=lambda reading: reading.at)
-        return Outcome(
-            key=told.outcome.key, ok=True, at=told.outcome.at, by=told.outcome.by, readings=tuple(readings)
-        )
+        return Outcome(key=told.outcome.key, ok=True, at=told.outcome.at, by=told.outcome.by, readings=tuple(readings))
 
     async def _signals_of(self, unit: Unit, command: Command) -> list[Signal]:
         asked = command.arguments.get("signals") if command.verb == "read" else None
@@ -211,8 +218,8 @@ class OpcUaDoor:
     def _check_class(self, unit: Unit, wanted: str | None) -> None:
         if wanted is not None and unit.equipment_class != wanted:
             raise UserError(
-                f"{unit.name} at {self.endpoint} is a {unit.equipment_class or 'device of no class'} (DeviceClass), the "
-                f"plant says {wanted}; set DeviceClass on the device, or name the right unit in the plant"
+                f"{unit.name} at {self.endpoint} is a {unit.equipment_class or 'device of no class'} (DeviceClass), "
+                f"the plant says {wanted}; set DeviceClass on the device, or name the right unit in the plant"
             )
 
     def _wanted_class(self, target: str) -> str | None:
@@ -227,4 +234,3 @@ class OpcUaDoor:
             if each.equipment_class == kind:
                 return each.signals if of == "signals" else each.set_points
         return {}
-

@@ -28,7 +28,7 @@ def device_history(signals: Mapping[Any, tuple[Device, str]]) -> Any:
     """A history storage of the library. `signals`: NodeId -> device and its signal."""
     asyncua = library()
 
-    class DeviceHistory(asyncua.server.history.HistoryStorageInterface):  # type: ignore[misc]  # asyncua has no types
+    class DeviceHistory(asyncua.server.history.HistoryStorageInterface):  # type: ignore[misc, name-defined]  # asyncua has no types
         """HistoryRead of raw values. Times are inclusive; oldest first, as asked with a start (OPC 10000-11 §6.5.3)."""
 
         async def init(self) -> None:

@@ -1,11 +1,11 @@
 """What LADS has no word for, in the namespace of this house: keys of commands, what became of them, the plant's clock.
 
-  Site/Outcome      (key) -> state, outcome as JSON or "", name and beginning of the server's memory
-  Site/Recall       the same, and a key that is unknown may not arrive any more
-  Site/PlantTime    () -> ISO 8601
-  Site/...          what a plant adds (Receive)
-  <functional unit>/Execute      (key, verb, arguments as JSON) -> whether it was accepted
-  <functional unit>/CommandKey   String; written in the same Write as target values, it names the write
+Site/Outcome      (key) -> state, outcome as JSON or "", name and beginning of the server's memory
+Site/Recall       the same, and a key that is unknown may not arrive any more
+Site/PlantTime    () -> ISO 8601
+Site/...          what a plant adds (Receive)
+<functional unit>/Execute      (key, verb, arguments as JSON) -> whether it was accepted
+<functional unit>/CommandKey   String; written in the same Write as target values, it names the write
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -48,18 +48,18 @@ async def add_site(nodes: Nodes, commands: Commands, extras: Sequence[Extra]) ->
     async def plant_time() -> list[str]:
         return [commands.clock.now().isoformat()]
 
-    await nodes.method("Site/Outcome", site, (HOUSE, "Outcome"), outcome, [Argument("key", text)], told)
-    await nodes.method("Site/Recall", site, (HOUSE, "Recall"), recall, [Argument("key", text)], told)
-    await nodes.method("Site/PlantTime", site, (HOUSE, "PlantTime"), plant_time, (), [Argument("now", text)])
+    key, now = [Argument("key", text)], [Argument("now", text)]
+    await nodes.method("Site/Outcome", site, (HOUSE, "Outcome"), outcome, takes=key, gives=told)
+    await nodes.method("Site/Recall", site, (HOUSE, "Recall"), recall, takes=key, gives=told)
+    await nodes.method("Site/PlantTime", site, (HOUSE, "PlantTime"), plant_time, gives=now)
     for extra in extras:
         takes = [Argument(name, text) for name in extra.takes]
         gives = [Argument("done", boolean)]
-        await nodes.method(f"Site/{extra.name}", site, (HOUSE, extra.name), _boolean(extra.call), takes, gives)
+        name = (HOUSE, extra.name)
+        await nodes.method(f"Site/{extra.name}", site, name, _boolean(extra.call), takes=takes, gives=gives)
 
 
-async def add_to_unit(
-    nodes: Nodes, presented: Presented, accept: Callable[[Command], Awaitable[bool]]
-) -> Any:
+async def add_to_unit(nodes: Nodes, presented: Presented, accept: Callable[[Command], Awaitable[bool]]) -> Any:
     """Execute and CommandKey of a functional unit; the NodeId of the latter."""
     ua = library().ua
     text, boolean = ua.NodeId(ua.ObjectIds.String), ua.NodeId(ua.ObjectIds.Boolean)
@@ -71,7 +71,7 @@ async def add_to_unit(
     takes = [Argument(name, text) for name in ("key", "verb", "arguments")]
     path = presented.unit_path
     gives = [Argument("accepted", boolean)]
-    await nodes.method(f"{path}/Execute", presented.unit, (HOUSE, "Execute"), execute, takes, gives)
+    await nodes.method(f"{path}/Execute", presented.unit, (HOUSE, "Execute"), execute, takes=takes, gives=gives)
     return await nodes.variable(
         f"{path}/CommandKey", presented.unit, (HOUSE, "CommandKey"), "", of=63, access=READ_WRITE
     )

@@ -1,4 +1,4 @@
-"""LADS as facts: namespaces, numeric node ids, browse names and states of OPC 30500-1 (LADS 1.0.0) that this house uses.
+"""LADS as facts: namespaces, numeric node ids, browse names and states of OPC 30500-1 (LADS 1.0.0) that are used here.
 
 Numbers are those of the published node id lists (Opc.Ua.LADS.NodeIds.csv, OPC UA for Devices 1.04, Machinery 1.03). A
 server without the nodesets declares these types itself, so that a client sees one tree either way; with the nodesets

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from cytoloop.adapters.opcua.browse import Directory, discover, started
+from cytoloop.adapters.opcua.directory import Directory, discover, started
 from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.security import Access, refused, secure_client
 from cytoloop.core.equipment import UnreachableError
@@ -69,7 +69,7 @@ class Line:
             await asyncio.sleep(PAUSE)
 
     async def open(self) -> None:
-        """Connect now. UserError when the server refuses us or is not one we can drive, UnreachableError when silent."""
+        """Connect now. UserError when the server refuses us or cannot be driven, UnreachableError when it is silent."""
         try:
             async with asyncio.timeout(self.patience):
                 await plainly(self._connected())
@@ -171,8 +171,8 @@ class Line:
         if changed and abs(difference) > self.most_difference:
             way = "ahead of" if difference > timedelta(0) else "behind"
             self.tell(
-                f"the clock of {self.endpoint} is {abs(difference.total_seconds()):.1f} s {way} ours; its times are kept "
-                "as they come: set one of the two right"
+                f"the clock of {self.endpoint} is {abs(difference.total_seconds()):.1f} s {way} ours; its times are "
+                "kept as they come: set one of the two right"
             )
 
     async def _let_go(self, client: Any) -> None:
@@ -192,7 +192,7 @@ class Line:
 
     def _unreachable(self, error: BaseException) -> UnreachableError:
         return UnreachableError(
-            f"the plant at {self.endpoint} does not answer ({error or 'timeout'}); "
+            f"the plant at {self.endpoint} does not answer ({str(error) or 'timeout'}); "
             "check that it runs and that the address is right"
         )
 

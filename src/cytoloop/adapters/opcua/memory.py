@@ -68,8 +68,8 @@ def remembered(path: Path, now: Instant) -> Memory:
         return _memory(parse(path.read_bytes()), path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"the memory of commands in {path} cannot be read ({error}); restore the file, or remove it: steps in doubt "
-            "are then asked of a person"
+            f"the memory of commands in {path} cannot be read ({error}); restore the file, or remove it: steps in "
+            "doubt are then asked of a person"
         ) from error
 
 
@@ -82,10 +82,11 @@ def _plain(memory: Memory) -> JSON:
     reads: list[JSON] = [
         [key, read.unit, read.at.isoformat(), plain_window(read.window)] for key, read in memory.reads.items()
     ]
+    fenced: list[JSON] = [*sorted(memory.fenced)]
     return {
         "name": memory.name,
         "began": memory.began.isoformat(),
-        "fenced": list(sorted(memory.fenced)),
+        "fenced": fenced,
         "reads": reads,
         "read_until": {key: at.isoformat() for key, at in memory.read_until.items()},
         "first": {key: at.isoformat() for key, at in memory.first.items()},

@@ -48,14 +48,16 @@ class Nodes:
 
     async def object(self, path: str, parent: Any, name: tuple[str, str], of: Type | int = 58) -> Any:
         """An object named (namespace, name) under `parent`; its NodeId."""
-        return await self.object_at(self.id(path), parent, name, of, HAS_COMPONENT)
+        return await self.object_at(self.id(path), parent, name, of)
 
-    async def object_at(self, node: Any, parent: Any, name: tuple[str, str], of: Type | int, by: int) -> Any:
+    async def object_at(
+        self, node: Any, parent: Any, name: tuple[str, str], of: Type | int, *, by: int = HAS_COMPONENT
+    ) -> Any:
         """An object with a NodeId of its own, referenced from its parent by the reference type `by`."""
         ua = library().ua
         attributes = ua.ObjectAttributes()
         attributes.EventNotifier = 0
-        return await self.add(node, parent, name, (ua.NodeClass.Object, attributes), of, by)
+        return await self.add(node, parent, name, (ua.NodeClass.Object, attributes), of=of, by=by)
 
     async def variable(
         self, path: str, parent: Any, name: tuple[str, str], value: Any, *, of: int = PROPERTY, access: int = READ,
@@ -71,7 +73,7 @@ class Nodes:
         attributes.Historizing, attributes.MinimumSamplingInterval = access == READ_HISTORY, 0.0
         attributes.ArrayDimensions = None
         reference = HAS_PROPERTY if of == PROPERTY else HAS_COMPONENT
-        return await self.add(self.id(path), parent, name, (ua.NodeClass.Variable, attributes), of, reference)
+        return await self.add(self.id(path), parent, name, (ua.NodeClass.Variable, attributes), of=of, by=reference)
 
     async def object_type(self, of: Type, *, abstract: bool = False) -> Any:
         """Declare a type under its supertype."""
@@ -79,11 +81,11 @@ class Nodes:
         attributes = ua.ObjectTypeAttributes()
         attributes.IsAbstract = abstract
         kind, name = (ua.NodeClass.ObjectType, attributes), (of.namespace, of.name)
-        return await self.add(self.type_id(of), self.type_id(of.parent), name, kind, None, HAS_SUBTYPE)
+        return await self.add(self.type_id(of), self.type_id(of.parent), name, kind, by=HAS_SUBTYPE)
 
     async def method(
-        self, path: str, parent: Any, name: tuple[str, str], call: Called, takes: Sequence[Argument] = (),
-        gives: Sequence[Argument] = (),
+        self, path: str, parent: Any, name: tuple[str, str], call: Called, *,
+        takes: Sequence[Argument] = (), gives: Sequence[Argument] = (),
     ) -> Any:  # fmt: skip
         """A method; its NodeId."""
         ua = library().ua
@@ -97,7 +99,7 @@ class Nodes:
 
         attributes = ua.MethodAttributes()
         attributes.Executable = attributes.UserExecutable = True
-        node = await self.add(self.id(path), parent, name, (ua.NodeClass.Method, attributes), None, HAS_COMPONENT)
+        node = await self.add(self.id(path), parent, name, (ua.NodeClass.Method, attributes))
         for kind, arguments in (("InputArguments", takes), ("OutputArguments", gives)):
             if arguments:
                 value = ua.Variant([_argument(each) for each in arguments], ua.VariantType.ExtensionObject)
@@ -116,7 +118,14 @@ class Nodes:
         await self.server.delete_nodes([self.server.get_node(self.id(path))], recursive=True)
 
     async def add(
-        self, node: Any, parent: Any, name: tuple[str, str], kind: tuple[Any, Any], of: Type | int | None, by: int
+        self,
+        node: Any,
+        parent: Any,
+        name: tuple[str, str],
+        kind: tuple[Any, Any],
+        *,
+        of: Type | int | None = None,
+        by: int = HAS_COMPONENT,
     ) -> Any:
         """A node of a kind (node class, attributes); its NodeId. The library's own error when it cannot be added."""
         ua = library().ua

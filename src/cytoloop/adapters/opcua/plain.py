@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cytoloop.adapters.opcua.browse import Directory, Unit, below, values
+from cytoloop.adapters.opcua.browsing import below, values
+from cytoloop.adapters.opcua.directory import Directory, Unit
 from cytoloop.adapters.opcua.lads import state_of
 from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.line import Line
@@ -118,7 +119,9 @@ async def result(client: Any, unit: Unit, key: str) -> Outcome | None:
     if unit.results is None:
         return None
     (results,) = await below(client, [unit.results])
-    parts = [{str(c.BrowseName.Name): c.NodeId for c in each} for each in await below(client, [r.NodeId for r in results])]
+    parts = [
+        {str(c.BrowseName.Name): c.NodeId for c in each} for each in await below(client, [r.NodeId for r in results])
+    ]
     ids = await values(client, [part.get("SupervisoryTaskId") for part in parts])
     for part, found in zip(parts, ids, strict=True):
         if found == key:

@@ -142,8 +142,9 @@ async def _result(manager: ProgramManager, path: str, run: Run, outcome: Outcome
     for each, value in texts.items():
         await nodes.variable(f"{path}/{each}", node, (LADS, each), value)
     await nodes.variable(f"{path}/Ok", node, (HOUSE, "Ok"), outcome.ok)
-    await _structures(nodes, path, node, "Samples", "SampleInfoType", [sample(str(coi), index)] if coi else [])
-    await _structures(nodes, path, node, "Properties", "KeyValueType", key_values(given, index))
+    samples = [sample(str(coi), index)] if coi else []
+    await _structures(nodes, (path, node), "Samples", "SampleInfoType", samples)
+    await _structures(nodes, (path, node), "Properties", "KeyValueType", key_values(given, index))
     await nodes.object(f"{path}/FileSet", node, (LADS, "FileSet"), FILE_SET)
     await _template(nodes, (f"{path}/ProgramTemplate", node), program, (LADS, "ProgramTemplate"), manager.device)
     values = await nodes.object(f"{path}/VariableSet", node, (LADS, "VariableSet"), VARIABLE_SET)
@@ -151,11 +152,11 @@ async def _result(manager: ProgramManager, path: str, run: Run, outcome: Outcome
         await _value(nodes, f"{path}/VariableSet/{name}", values, name, number)
 
 
-async def _structures(nodes: Nodes, path: str, node: Any, name: str, structure: str, given: list[Any]) -> None:
+async def _structures(nodes: Nodes, above: tuple[str, Any], name: str, structure: str, given: list[Any]) -> None:
     ua = library().ua
     data_type = ua.NodeId(STRUCTURES[structure][0], nodes.namespaces[LADS])
     value = ua.Variant(given, ua.VariantType.ExtensionObject, is_array=True)
-    await nodes.variable(f"{path}/{name}", node, (LADS, name), value, data_type=data_type)
+    await nodes.variable(f"{above[0]}/{name}", above[1], (LADS, name), value, data_type=data_type)
 
 
 async def _value(nodes: Nodes, path: str, parent: Any, name: str, value: JSON) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from cytoloop.adapters.opcua.browse import Directory
+from cytoloop.adapters.opcua.directory import Directory
 from cytoloop.adapters.opcua.library import code_of, library
 from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.units import Scale
@@ -114,7 +114,9 @@ class _Pages:
         details = ua.ReadRawModifiedDetails(IsReadModified=False, StartTime=self.start, EndTime=ua.get_win_epoch())
         details.NumValuesPerNode, details.ReturnBounds = 0, False
         asked = ua.HistoryReadParameters(HistoryReadDetails=details, TimestampsToReturn=ua.TimestampsToReturn.Both)
-        asked.NodesToRead = [ua.HistoryReadValueId(NodeId=self.nodes[n], ContinuationPoint=p) for n, p in self.open.items()]
+        asked.NodesToRead = [
+            ua.HistoryReadValueId(NodeId=self.nodes[n], ContinuationPoint=p) for n, p in self.open.items()
+        ]
         for (place, before), result in zip(list(self.open.items()), await _asked(client, asked), strict=True):
             self.found[place] += getattr(result.HistoryData, "DataValues", None) or []
             if result.ContinuationPoint and result.ContinuationPoint != before:
@@ -148,7 +150,9 @@ async def present(line: Line, signals: Sequence[Signal]) -> dict[str, list[Value
 
     async def read(client: Any, _: Directory) -> list[Any]:
         ua = library().ua
-        found: list[Any] = await client.uaclient.session.read_attributes([s.node for s in signals], ua.AttributeIds.Value)
+        found: list[Any] = await client.uaclient.session.read_attributes(
+            [s.node for s in signals], ua.AttributeIds.Value
+        )
         return found
 
     values = [value_of(s.scale, each) for s, each in zip(signals, await line.ask(read), strict=True)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from cytoloop.adapters.opcua.browse import Directory
+from cytoloop.adapters.opcua.directory import Directory
 from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.memory import Window, window_of
 from cytoloop.adapters.opcua.sending import NotTakenError, call, refusal_of
@@ -106,7 +106,9 @@ class Recollection:
         except NotTakenError as error:
             raise UserError(f"{self.line.endpoint}: {method}: {error}; see the server's own messages") from error
         if answer is None:
-            raise UserError(f"{self.line.endpoint} serves LADS alone: it has no {method}; serve it with `cytoloop plant serve`")
+            raise UserError(
+                f"{self.line.endpoint} serves LADS alone: it has no {method}; serve it with `cytoloop plant serve`"
+            )
         return answer
 
     async def _plant_time(self) -> Instant:

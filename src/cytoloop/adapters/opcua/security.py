@@ -125,7 +125,9 @@ async def secure_client(client: Any, access: Access, endpoint: str) -> None:
     """
     if access.user:
         if access.folder is None:
-            raise UserError(f"the password of {access.user} does not go over a line without encryption; name a security folder")
+            raise UserError(
+                f"the password of {access.user} does not go over a line without encryption; name a security folder"
+            )
         client.set_user(access.user)
         client.set_password(password_of(access))
     if access.folder is None:
@@ -149,10 +151,14 @@ async def _server_certificate(client: Any, access: Access, endpoint: str) -> byt
     assert folder is not None, "asked with a security folder only"
     mode = getattr(ua.MessageSecurityMode, access.mode)
     offers = await client.connect_and_get_server_endpoints()
-    fitting = [o for o in offers if o.SecurityMode == mode and o.SecurityPolicyUri.endswith(f"#{uri_of(access.policy)}")]
+    fitting = [
+        o for o in offers if o.SecurityMode == mode and o.SecurityPolicyUri.endswith(f"#{uri_of(access.policy)}")
+    ]
     if not fitting:
         known = sorted({f"{o.SecurityPolicyUri.rpartition('#')[2]}/{o.SecurityMode.name.rstrip('_')}" for o in offers})
-        raise UserError(f"{endpoint} does not offer {access.policy}/{access.mode} but {', '.join(known)}; name one of these")
+        raise UserError(
+            f"{endpoint} does not offer {access.policy}/{access.mode} but {', '.join(known)}; name one of these"
+        )
     offer = fitting[0]
     certificate = x509.load_der_x509_certificate(_first(offer.ServerCertificate))
     whose = f"the certificate of {endpoint}"
@@ -164,17 +170,23 @@ async def _server_certificate(client: Any, access: Access, endpoint: str) -> byt
 
 def uri_of(policy: str) -> str:
     """The end of a policy's URI (OPC 10000-7): the library spells two of them otherwise."""
-    return {"Aes128Sha256RsaOaep": "Aes128_Sha256_RsaOaep", "Aes256Sha256RsaPss": "Aes256_Sha256_RsaPss"}.get(policy, policy)
+    return {"Aes128Sha256RsaOaep": "Aes128_Sha256_RsaOaep", "Aes256Sha256RsaPss": "Aes256_Sha256_RsaPss"}.get(
+        policy, policy
+    )
 
 
 def password_of(access: Access) -> str:
     """The password of the sign-in, from its file or the environment; UserError when there is none."""
-    path = access.password_file
+    password = password_from(access.password_file)
+    if not password:
+        raise UserError(f"no password for {access.user}: put it in a file and name it, or in {PASSWORD}")
+    return password
+
+
+def password_from(path: Path | None) -> str:
+    """What a password file holds, without one the environment; "" when there is none. UserError for a loose file."""
     if path is None:
-        password = os.environ.get(PASSWORD, "")
-        if not password:
-            raise UserError(f"no password for {access.user}: put it in a file and name it, or in {PASSWORD}")
-        return password
+        return os.environ.get(PASSWORD, "")
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise UserError(f"{path} can be read by others than its owner; run: chmod 600 {path}")
@@ -185,16 +197,16 @@ def password_of(access: Access) -> str:
 
 def refused(error: Any, endpoint: str, access: Access) -> str | None:
     """What a server's refusal of a connection means, with the remedy; None when it is none of ours to explain."""
-    who = access.user or "somebody without a name"
+    who, own = access.user or "somebody without a name", f"{access.folder}/{OWN}"
     meanings = {
-        "BadCertificateUntrusted": f"{endpoint} does not trust our certificate; have its owner trust {access.folder}/{OWN}",
-        "BadCertificateTimeInvalid": f"{endpoint} finds our certificate out of its time; compare both clocks, or make one anew",
-        "BadCertificateUriInvalid": f"{endpoint} finds another URI in our certificate than we call ourselves; make one anew",
+        "BadCertificateUntrusted": f"{endpoint} does not trust our certificate; have its owner trust {own}",
+        "BadCertificateTimeInvalid": f"{endpoint} finds our certificate out of its time; compare both clocks",
+        "BadCertificateUriInvalid": f"{endpoint} finds another URI in our certificate than we call ourselves; renew it",
         "BadIdentityTokenRejected": f"{endpoint} does not let {who} in; name a user it knows and a password",
         "BadIdentityTokenInvalid": f"{endpoint} cannot read the sign-in of {who}; name a user it knows and a password",
-        "BadUserAccessDenied": f"{endpoint} refuses {who}: the name, the password or the certificate is not right; mend it",
+        "BadUserAccessDenied": f"{endpoint} refuses {who}: name, password or certificate is not right; mend it",
         "BadSecurityPolicyRejected": f"{endpoint} does not take {access.policy}; name another policy",
-        "BadSecurityChecksFailed": f"{endpoint} refuses our certificate; have its owner trust {access.folder}/{OWN}",
+        "BadSecurityChecksFailed": f"{endpoint} refuses our certificate; have its owner trust {own}",
     }  # fmt: skip
     return meanings.get(type(error).__name__)
 

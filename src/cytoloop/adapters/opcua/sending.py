@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cytoloop.adapters.opcua.browse import Directory, Unit
+from cytoloop.adapters.opcua.directory import Directory, Unit
 from cytoloop.adapters.opcua.lads import LADS
 from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.structures import key_values, sample

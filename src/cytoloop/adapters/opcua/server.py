@@ -1,8 +1,8 @@
 """A LADS server: devices of this process behind OPC UA (OPC 30500-1), so that any client finds them by their types.
 
-DeviceSet > device > FunctionalUnitSet > functional unit with its functions, program manager and states. Values carry the
-source time and status of the probe; history is what the device itself keeps; target values written in one Write are
-one command; programs start by StartProgram. What LADS has no word for is in `house.py`.
+DeviceSet > device > FunctionalUnitSet > functional unit with its functions, program manager and states. Values carry
+the source time and status of the probe; history is what the device itself keeps; target values written in one Write
+are one command; programs start by StartProgram. What LADS has no word for is in `house.py`.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class DeviceServer:
     """Whether the house namespace is served: without it, it is a plain LADS server as a vendor's may be."""
     nodesets: Path | None = None
     """Folder of the published nodesets; left out, the types are declared."""
-    security: ServerSecurity = field(default_factory=lambda: ServerSecurity())
+    security: ServerSecurity = field(default_factory=ServerSecurity)
     time: Callable[[], datetime] = wall
     name: str = "Cytoloop devices"
     _server: Any = None

@@ -42,7 +42,7 @@ async def add_start_program(
         Argument("Samples", of["SampleInfoType"], array=True),
     ]
     gives = [Argument("DeviceProgramRunId", text)]
-    await nodes.method(path, presented.unit_machine.node, (LADS, "StartProgram"), start, takes, gives)
+    await nodes.method(path, presented.unit_machine.node, (LADS, "StartProgram"), start, takes=takes, gives=gives)
 
 
 def _command(unit: str, template: str, properties: Any, key: str, samples: Any) -> Command:

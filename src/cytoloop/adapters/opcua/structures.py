@@ -23,7 +23,8 @@ def sample(sample_id: str, namespace: int) -> Any:
 
 def pairs(value: Any) -> dict[str, str]:
     """Keys and values again; ValueError when they are none."""
-    return {key: text for key, text in (_texts(each, "KeyValueType") for each in value or ())}
+    texts = [_texts(each, "KeyValueType") for each in value or ()]
+    return {each[0]: each[1] for each in texts}
 
 
 def sample_ids(value: Any) -> list[str]:
@@ -41,7 +42,9 @@ def _texts(value: Any, structure: str) -> list[str]:
     """The texts of a structure, however the library hands it over: raw, or as an object of a loaded type."""
     body = getattr(value, "Body", None)
     if body is None:
-        names = ("Key", "Value") if structure == "KeyValueType" else ("ContainerId", "SampleId", "Position", "CustomData")
+        names = (
+            ("Key", "Value") if structure == "KeyValueType" else ("ContainerId", "SampleId", "Position", "CustomData")
+        )
         return [str(getattr(value, name, "") or "") for name in names]
     buffer = library().ua.utils.Buffer(body)
     try:

@@ -1,4 +1,4 @@
-"""The tree of one device: DeviceSet > LADSDeviceType > FunctionalUnitSet > FunctionalUnitType (OPC 30500-1 §7.1, §7.2)."""
+"""The tree of one device: DeviceSet > LADSDeviceType > FunctionalUnitSet > FunctionalUnitType (OPC 30500-1 §7)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -70,7 +70,9 @@ async def add_device(nodes: Nodes, device: Device, application: str) -> Presente
     unit_path = f"{path}/{FUNCTIONAL_UNITS}/{ONLY}"
     unit = await nodes.object(unit_path, units, (HOUSE, ONLY), FUNCTIONAL_UNIT)
     await _lock(nodes, unit_path, unit)
-    unit_machine = await machine(nodes, (unit_path, unit), "FunctionalUnitState", UNIT_MACHINE, effective=True, available=True)
+    unit_machine = await machine(
+        nodes, (unit_path, unit), "FunctionalUnitState", UNIT_MACHINE, effective=True, available=True
+    )
     above = (f"{unit_path}/FunctionalUnitState", unit_machine.node)
     presented = Presented(
         device=device,
@@ -126,6 +128,6 @@ async def _lock(nodes: Nodes, path: str, unit: Any) -> None:
     number, text = ua.NodeId(ua.ObjectIds.Int32), ua.NodeId(ua.ObjectIds.String)
     for name in ("InitLock", "RenewLock", "ExitLock", "BreakLock"):
         takes = [Argument("Context", text)] if name == "InitLock" else []
-        await nodes.method(f"{path}/Lock/{name}", node, (DI, name), refused, takes, [Argument(f"{name}Status", number)])
-
-
+        await nodes.method(
+            f"{path}/Lock/{name}", node, (DI, name), refused, takes=takes, gives=[Argument(f"{name}Status", number)]
+        )

@@ -1,4 +1,4 @@
-"""The types of DI, Machinery and LADS on a server: loaded from the published nodesets, or declared from `lads.TYPES`."""
+"""The types of DI, Machinery and LADS on a server: loaded from the nodesets, or declared from `lads.TYPES`."""
 
 import logging
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from cytoloop.adapters.opcua.lads import AMB, COMPANIONS, DEVICE_SET, DI, LADS, MACHINERY, STATES, STRUCTURES, TYPES
 from cytoloop.adapters.opcua.library import HOUSE, library
-from cytoloop.adapters.opcua.nodes import HAS_COMPONENT, HAS_SUBTYPE, Nodes
+from cytoloop.adapters.opcua.nodes import HAS_SUBTYPE, ORGANIZES, Nodes
 from cytoloop.core.errors import UserError
 
 FILES = {
@@ -84,12 +84,12 @@ async def _declare(nodes: Nodes) -> None:
     for machine, states in STATES.items():
         for state, (number, shown) in states.items():
             parent, identifier = nodes.type_id(machine), ua.NodeId(number, nodes.namespaces[LADS])
-            await nodes.object_at(identifier, parent, (LADS, state), 2307, HAS_COMPONENT)
+            await nodes.object_at(identifier, parent, (LADS, state), 2307)
             path = f"{machine.name}/{state}/StateNumber"
             number_of = ua.Variant(shown, ua.VariantType.UInt32)
             await nodes.variable(path, identifier, ("", "StateNumber"), number_of)
     devices = ua.NodeId(DEVICE_SET, nodes.namespaces[DI])
-    await nodes.object_at(devices, ua.NodeId(ua.ObjectIds.ObjectsFolder), (DI, "DeviceSet"), 58, 35)
+    await nodes.object_at(devices, ua.NodeId(ua.ObjectIds.ObjectsFolder), (DI, "DeviceSet"), 58, by=ORGANIZES)
 
 
 async def _structure(nodes: Nodes, name: str, number: int) -> None:
@@ -97,4 +97,4 @@ async def _structure(nodes: Nodes, name: str, number: int) -> None:
     attributes = ua.DataTypeAttributes()
     attributes.IsAbstract = False
     identifier = ua.NodeId(number, nodes.namespaces[LADS])
-    await nodes.add(identifier, ua.NodeId(22), (LADS, name), (ua.NodeClass.DataType, attributes), None, HAS_SUBTYPE)
+    await nodes.add(identifier, ua.NodeId(22), (LADS, name), (ua.NodeClass.DataType, attributes), by=HAS_SUBTYPE)

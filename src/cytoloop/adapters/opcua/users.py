@@ -41,9 +41,10 @@ class Users:
     def match(self, name: str, password: str) -> bool:
         """Whether this is the user's password."""
         try:
-            return PasswordHasher().verify(self.hashes.get(name, NOBODY), password) and name in self.hashes
+            PasswordHasher().verify(self.hashes.get(name, NOBODY), password)
         except (VerificationError, InvalidHashError):
             return False
+        return name in self.hashes
 
 
 def add_user(path: Path, name: str, password: str) -> None:

@@ -21,7 +21,7 @@ from cytoloop.adapters.plant.faults import Faults, draw_misfortunes
 from cytoloop.adapters.plant.material import Bag, collected, harvested
 from cytoloop.adapters.plant.programs import PROGRAMS, Program, Work
 from cytoloop.adapters.plant.streams import stream
-from cytoloop.adapters.plant.vessel import RANGES, SIGNALS, Vessel
+from cytoloop.adapters.plant.vessel import RANGES, Vessel
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON

@@ -151,7 +151,9 @@ class Program:
 PROGRAMS: Mapping[str, Program] = {
     "select_t_cells": Program(equipment_class="closed_processor", hours=4.0, effect=select_t_cells),
     "wash_and_harvest": Program(equipment_class="closed_processor", hours=3.0, effect=wash_and_harvest),
-    "formulate": Program(equipment_class="closed_processor", hours=2.0, effect=formulate, needs=("cell_concentration",)),
+    "formulate": Program(
+        equipment_class="closed_processor", hours=2.0, effect=formulate, needs=("cell_concentration",)
+    ),
     "fill_bags": Program(equipment_class="closed_processor", hours=1.0, effect=fill_bags, needs=("bags",)),
     "seed": Program(equipment_class="bioreactor", hours=1.0, effect=seed, needs=("volume", "seeding_density")),
     "add_activator": Program(equipment_class="bioreactor", hours=0.5, effect=add_activator, needs=("beads_per_cell",)),

@@ -4,13 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from cytoloop.adapters.opcua.browsing import below, is_a, named, texts, values
 from cytoloop.adapters.opcua.lads import DEVICE, DEVICE_SET, DI, LADS
-from cytoloop.adapters.opcua.library import HOUSE, library
+from cytoloop.adapters.opcua.library import BAD_NOT_CONNECTED, HOUSE, code_of, library
 from cytoloop.core.errors import UserError
-
-HIERARCHICAL, HAS_SUBTYPE = 33, 45
-Child = Any
-"""A ReferenceDescription."""
 
 
 @dataclass(slots=True)
@@ -71,6 +68,13 @@ class Directory:
         """Index of a namespace."""
         return list(self.namespaces).index(uri)
 
+    def names(self) -> list[str]:
+        """What commands may be targeted at, sorted."""
+        found: list[str] = []
+        for name, device in self.devices.items():
+            found += [name] if len(device.units) == 1 else [f"{name}/{unit}" for unit in device.units]
+        return sorted(found)
+
     async def unit(self, client: Any, target: str) -> Unit:
         """The functional unit that a command's target names: a device, or "<device>/<functional unit>"."""
         if target not in self._units:
@@ -103,9 +107,9 @@ async def _find_devices(directory: Directory, client: Any) -> None:
     ua = library().ua
     (children,) = await below(client, [ua.NodeId(DEVICE_SET, directory.index(DI))])
     lads = ua.NodeId(DEVICE.identifier, directory.index(LADS))
-    of_lads = [each for each in children if await _is_a(client, each.TypeDefinition, lads)]
-    parts = [_named(each) for each in await below(client, [each.NodeId for each in of_lads])]
-    plates = await _texts(client, [part.get(name) for part in parts for name in ("AssetId", "DeviceClass")])
+    of_lads = [each for each in children if await is_a(client, each.TypeDefinition, lads)]
+    parts = [named(each) for each in await below(client, [each.NodeId for each in of_lads])]
+    plates = await texts(client, [part.get(name) for part in parts for name in ("AssetId", "DeviceClass")])
     sets = await below(client, [part["FunctionalUnitSet"] for part in parts if "FunctionalUnitSet" in part])
     with_units = [place for place, part in enumerate(parts) if "FunctionalUnitSet" in part]
     for place, units in zip(with_units, sets, strict=True):
@@ -128,7 +132,7 @@ async def _explore(directory: Directory, client: Any, target: str) -> Unit:
     """Browse one functional unit, level by level, each level in one request."""
     found, node = _named_unit(directory, target)
     (children,) = await below(client, [node])
-    parts = _named(children)
+    parts = named(children)
     unit = Unit(name=target, equipment_class=found.equipment_class, command_key=parts.get("CommandKey"))
     if "Execute" in parts:
         unit.execute = (node, parts["Execute"])
@@ -158,18 +162,28 @@ async def _find_functions(directory: Directory, client: Any, unit: Unit, node: A
     (functions,) = await below(client, [node])
     places: list[Place] = []
     for function, children in zip(functions, await below(client, [each.NodeId for each in functions]), strict=True):
-        name, values = str(function.BrowseName.Name), _named(children)
+        name, values = str(function.BrowseName.Name), named(children)
         for kind in ("SensorValue", "CurrentValue", "TargetValue"):
             if kind in values:
                 place = Place(values[kind], None, f"{unit.name}/{name}/{kind} on {directory.endpoint}")
                 places.append(place)
                 (unit.targets if kind == "TargetValue" else unit.sensors)[name] = place
     await _read_units(client, places)
+    await _leave_unmeasured(client, unit)
+
+
+async def _leave_unmeasured(client: Any, unit: Unit) -> None:
+    """A control function without a probe says so by the status of its CurrentValue: it is no signal."""
+    ua, nodes = library().ua, [place.node for place in unit.sensors.values()]
+    found = await client.uaclient.session.read_attributes(nodes, ua.AttributeIds.Value) if nodes else []
+    for name, value in zip(list(unit.sensors), found, strict=True):
+        if code_of(value) == BAD_NOT_CONNECTED:
+            del unit.sensors[name]
 
 
 async def _read_units(client: Any, places: Sequence[Place]) -> None:
     """EngineeringUnits of each value."""
-    nodes = [_named(each).get("EngineeringUnits") for each in await below(client, [place.node for place in places])]
+    nodes = [named(each).get("EngineeringUnits") for each in await below(client, [place.node for place in places])]
     for place, value in zip(places, await values(client, nodes), strict=True):
         place.information = value if type(value).__name__ == "EUInformation" else None
 
@@ -178,7 +192,7 @@ async def _find_programs(client: Any, unit: Unit, node: Any) -> None:
     if node is None:
         return
     (children,) = await below(client, [node])
-    parts = _named(children)
+    parts = named(children)
     unit.results = parts.get("ResultSet")
     if "ProgramTemplateSet" in parts:
         (templates,) = await below(client, [parts["ProgramTemplateSet"]])
@@ -189,73 +203,10 @@ async def _find_programs(client: Any, unit: Unit, node: Any) -> None:
 async def _find_states(client: Any, unit: Unit, machine: Any, device: Any) -> None:
     if machine is None:
         return
-    parts = _named((await below(client, [machine]))[0])
+    parts = named((await below(client, [machine]))[0])
     if "StartProgram" in parts:
         unit.start = (machine, parts["StartProgram"])
     others = [each for each in (parts.get("RunningStateMachine"), device) if each is not None]
-    inside = dict(zip(others, [_named(each) for each in await below(client, others)], strict=True))
+    inside = dict(zip(others, [named(each) for each in await below(client, others)], strict=True))
     running = inside.get(parts.get("RunningStateMachine"), {}).get("CurrentState")
     unit.states = (parts.get("CurrentState"), running, inside.get(device, {}).get("CurrentState"))
-
-
-async def below(client: Any, nodes: Sequence[Any]) -> list[list[Child]]:
-    """Children of each node, one request for all and one for each further page."""
-    if not nodes:
-        return []
-    ua, session = library().ua, client.uaclient.session
-    parameters = ua.BrowseParameters(View=ua.ViewDescription(), RequestedMaxReferencesPerNode=0)
-    parameters.NodesToBrowse = [_description(node, HIERARCHICAL, ua.BrowseDirection.Forward) for node in nodes]
-    pages = await session.browse(parameters)
-    found = [list(page.References or ()) for page in pages]
-    while any(page.ContinuationPoint for page in pages):
-        places = [place for place, page in enumerate(pages) if page.ContinuationPoint]
-        points = [pages[place].ContinuationPoint for place in places]
-        more = await session.browse_next(ua.BrowseNextParameters(ContinuationPoints=points))
-        for place, page in zip(places, more, strict=True):
-            found[place] += page.References or ()
-            pages[place] = page
-    return found
-
-
-async def values(client: Any, nodes: Sequence[Any]) -> list[Any]:
-    """Values of nodes in one request; None for a node that is None or gives none."""
-    ua, known = library().ua, [node for node in nodes if node is not None]
-    if not known:
-        return [None] * len(nodes)
-    read = iter(await client.uaclient.session.read_attributes(known, ua.AttributeIds.Value))
-    found = [next(read) if node is not None else None for node in nodes]
-    return [each.Value.Value if each is not None and each.Value is not None else None for each in found]
-
-
-async def _texts(client: Any, nodes: Sequence[Any]) -> list[str]:
-    return [str(value) if value else "" for value in await values(client, nodes)]
-
-
-async def _is_a(client: Any, kind: Any, wanted: Any) -> bool:
-    """Whether a type is the wanted one or a subtype of it: vendors derive their own."""
-    ua = library().ua
-    while kind is not None and not kind.is_null():
-        if kind == wanted:
-            return True
-        parameters = ua.BrowseParameters(View=ua.ViewDescription(), RequestedMaxReferencesPerNode=0)
-        parameters.NodesToBrowse = [_description(kind, HAS_SUBTYPE, ua.BrowseDirection.Inverse)]
-        (page,) = await client.uaclient.session.browse(parameters)
-        kind = page.References[0].NodeId if page.References else None
-    return False
-
-
-def _description(node: Any, reference: int, direction: Any) -> Any:
-    ua = library().ua
-    described = ua.BrowseDescription()
-    described.NodeId, described.ReferenceTypeId, described.IncludeSubtypes = node, ua.NodeId(reference), True
-    described.BrowseDirection, described.NodeClassMask = direction, 0
-    described.ResultMask = ua.BrowseResultMask.All
-    return described
-
-
-def _named(children: Sequence[Child]) -> dict[str, Any]:
-    """Browse name -> NodeId; the first of a name."""
-    found: dict[str, Any] = {}
-    for each in children:
-        found.setdefault(str(each.BrowseName.Name), each.NodeId)
-    return found
