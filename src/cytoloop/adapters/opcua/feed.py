@@ -54,6 +54,8 @@ class Feed:
     received: Callable[[], Instant]
     since: Mapping[str, Instant] = field(default_factory=dict)
     """Tag -> newest source time that was kept before this process: what came after it is read from history first."""
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while a subscription stands: what changes from now on comes."""
     filled: int = 0
     """Readings that came from history instead of the subscription."""
     _signals: list[Signal] = field(default_factory=list)
@@ -83,6 +85,7 @@ class Feed:
         self._arrived = asyncio.Queue()
         missed = dict(self._last)
         subscription = await self._subscribe(client)
+        self.ready.set()
         try:
             if missed:
                 yield await self._fill(self._signals, missed, set())
@@ -96,6 +99,7 @@ class Feed:
                 if block:
                     yield block
         finally:
+            self.ready.clear()
             await self._unsubscribe(client, subscription)
 
     async def _subscribe(self, client: Any) -> int:
