@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cytoloop.adapters.opcua.commands import Commands
-from cytoloop.adapters.opcua.feed import OVERFLOW, Feed
+from cytoloop.adapters.opcua.feed import OVERFLOW, Feed, Plan
 from cytoloop.adapters.opcua.lads import UNIT_STATES, device_state, state_of
 from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.memory import fresh, remembered
@@ -112,7 +112,8 @@ def test_a_reading_with_the_overflow_bit_has_its_signal_filled_and_each_source_t
 
     line: Any = None
     feed = Feed(line=line, batches={"u": "B-1"}, signals=none, interval=1.0, queue=9, received=lambda: start)
-    feed._signals = [Signal("u", "temperature", None, Scale("°C")), Signal("u", "flow", None, Scale("mL", 1000.0))]
+    signals = [Signal("u", "temperature", None, Scale("°C")), Signal("u", "flow", None, Scale("mL", 1000.0))]
+    feed._plan = Plan(signals, {"u": "B-1"}, {})
 
     def change(handle: int, seconds: float, value: object, status: int = 0) -> Any:
         at = start + timedelta(seconds=seconds)
@@ -127,10 +128,10 @@ def test_a_reading_with_the_overflow_bit_has_its_signal_filled_and_each_source_t
         change(1, 2, None, 0x8000_0000),
         no_time,
     ]
-    (block,), overrun = feed._columns(changes)
+    assert feed._full(changes) == [1]
+    (block,) = feed._columns(changes)
     assert [(tag.name, value, status) for tag, _, _, value, status in block.rows()][:2] == [
         ("u/temperature", 37.0, 0),
         ("u/flow", 500.0, OVERFLOW),
     ]
     assert len(block) == 3
-    assert [signal.name for signal in overrun] == ["flow"]

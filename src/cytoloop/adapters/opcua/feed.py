@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import Any
 
 from cytoloop.adapters.opcua.library import library
 from cytoloop.adapters.opcua.line import PAUSE, Line
 from cytoloop.adapters.opcua.reading import NAN, NoHistoryError, Signal, as_columns, history
+from cytoloop.adapters.opcua.units import Scale
 from cytoloop.core.equipment import UnreachableError
-from cytoloop.core.telemetry import EPOCH, Readings, microseconds
+from cytoloop.core.telemetry import EPOCH, Readings, Tag, microseconds
 from cytoloop.core.time import Instant
 
 OVERFLOW = 0x0480
@@ -31,14 +31,35 @@ SILENT = 3.0
 """Keep-alives without a word after which the line counts as dead."""
 
 
-@dataclass(slots=True)
 class Columns:
     """Changes of one batch as they gather."""
 
-    tag: "array[int]" = field(default_factory=lambda: array("H"))
-    at: "array[int]" = field(default_factory=lambda: array("q"))
-    value: "array[float]" = field(default_factory=lambda: array("d"))
-    status: "array[int]" = field(default_factory=lambda: array("I"))
+    __slots__ = ("at", "status", "tag", "value")
+
+    def __init__(self) -> None:
+        self.tag, self.at, self.value, self.status = array("H"), array("q"), array("d"), array("I")
+
+
+class Plan:
+    """What a subscription follows: a signal's place is the handle that its changes come with."""
+
+    def __init__(self, signals: Sequence[Signal], batches: Mapping[str, str], last: Mapping[str, Instant]) -> None:
+        self.signals = signals
+        self.names = [signal.tag.name for signal in signals]
+        self.newest = [last.get(name, EPOCH) for name in self.names]
+        """Newest source time that was handed out, EPOCH before any."""
+        by_batch: dict[str, list[Tag]] = {batch: [] for batch in batches.values()}
+        self.places: list[tuple[str, int, Scale]] = []
+        """Batch, index among its tags, scale."""
+        for signal in signals:
+            batch = batches[signal.unit]
+            self.places.append((batch, len(by_batch[batch]), signal.scale))
+            by_batch[batch].append(signal.tag)
+        self.tags = {batch: tuple(tags) for batch, tags in by_batch.items()}
+
+    def reached(self) -> dict[str, Instant]:
+        """Tag -> newest source time that was handed out."""
+        return {name: at for name, at in zip(self.names, self.newest, strict=True) if at > EPOCH}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,11 +79,11 @@ class Feed:
     """Set while a subscription stands: what changes from now on comes."""
     filled: int = 0
     """Readings that came from history instead of the subscription."""
-    _signals: list[Signal] = field(default_factory=list)
+    _plan: Plan = field(default_factory=lambda: Plan([], {}, {}))
     _last: dict[str, Instant] = field(default_factory=dict)
-    """Tag -> newest source time that was handed out."""
-    _handed: "set[tuple[str, Instant]]" = field(default_factory=set)
-    """Tag and source time of what came from history."""
+    """Tag -> newest source time that was handed out, as it was when the connection began."""
+    _handed: "set[tuple[int, Instant]]" = field(default_factory=set)
+    """Place and source time of what history gave last."""
     _arrived: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
 
     async def blocks(self) -> AsyncIterator[list[Readings]]:
@@ -74,30 +95,35 @@ class Feed:
         while True:
             try:
                 client, _ = await self.line.client()
-                self._signals = [each for unit in self.batches for each in await self.signals(unit)]
+                signals = [each for unit in self.batches for each in await self.signals(unit)]
+                self._plan = Plan(signals, self.batches, self._last)
                 async for block in self._connected(client):
-                    yield block
+                    if block:
+                        yield block
             except (UnreachableError, OSError, TimeoutError, library().ua.UaError):
                 await asyncio.sleep(PAUSE)
+            finally:
+                self._last |= self._plan.reached()
 
     async def _connected(self, client: Any) -> AsyncIterator[list[Readings]]:
         """Blocks of one connection: first what was missed before it, then what comes. Ends when it is lost."""
-        self._arrived = asyncio.Queue()
-        missed = dict(self._last)
+        self._arrived, self._handed = asyncio.Queue(), set()
+        missed, everything = self._plan.reached(), range(len(self._plan.signals))
         subscription = await self._subscribe(client)
         self.ready.set()
         try:
             if missed:
-                yield await self._fill(self._signals, missed, set())
+                yield await self._fill(everything, missed, set())
             sequence = 0
             async for message, changes in self._messages(client):
-                gap, sequence, before = bool(sequence) and message > sequence + 1, message, dict(self._last)
-                block, overrun = self._columns(changes)
-                if gap or overrun:
-                    handed = {(self._signals[c.ClientHandle].tag.name, _at(c.Value)) for c in changes}
-                    yield await self._fill(self._signals if gap else overrun, before, handed)
-                if block:
-                    yield block
+                gap, sequence = bool(sequence) and message > sequence + 1, message
+                overrun = everything if gap else self._full(changes)
+                since = self._plan.reached() if overrun else {}
+                block = self._columns(changes)
+                if overrun:
+                    handed = {(each.ClientHandle, each.Value.SourceTimestamp) for each in changes}
+                    yield await self._fill(overrun, since, handed)
+                yield block
         finally:
             self.ready.clear()
             await self._unsubscribe(client, subscription)
@@ -112,8 +138,9 @@ class Feed:
         items = ua.CreateMonitoredItemsParameters(
             SubscriptionId=created.SubscriptionId, TimestampsToReturn=ua.TimestampsToReturn.Source
         )
-        items.ItemsToCreate = [self._item(place, signal) for place, signal in enumerate(self._signals)]
-        for signal, result in zip(self._signals, await session.create_monitored_items(items), strict=True):
+        signals = self._plan.signals
+        items.ItemsToCreate = [self._item(place, signal) for place, signal in enumerate(signals)]
+        for signal, result in zip(signals, await session.create_monitored_items(items), strict=True):
             if not result.StatusCode.is_good():
                 raise UnreachableError(f"{signal.tag.name} cannot be followed: {result.StatusCode.name}")
         return int(created.SubscriptionId)
@@ -138,25 +165,27 @@ class Feed:
                 await client.uaclient.session.delete_subscriptions([subscription])
 
     async def _fill(
-        self, signals: Sequence[Signal], since: Mapping[str, Instant], handed: "set[tuple[str, Any]]"
+        self, places: Sequence[int], since: Mapping[str, Instant], handed: "set[tuple[int, Any]]"
     ) -> list[Readings]:
         """What the equipment kept of these signals after `since`, without what was `handed` out already."""
+        plan = self._plan
         try:
-            found = await history(self.line, signals, since)
+            found = await history(self.line, [plan.signals[place] for place in places], since)
         except NoHistoryError:
             self.line.tell(f"{self.line.endpoint} keeps no history: readings of the time without a line are missing")
             return []
-        known = [(s, [v for v in found[s.tag.name] if (s.tag.name, v.at) not in handed]) for s in signals]
-        for signal, values in known:
-            self._handed.update((signal.tag.name, value.at) for value in values)
+        known = {n: [v for v in found[plan.names[n]] if (n, v.at) not in handed] for n in places}
+        self._handed = {(place, value.at) for place, values in known.items() for value in values}
+        now, blocks = self.received(), []
+        for batch, tags in plan.tags.items():
+            of_batch = [(plan.signals[n], values) for n, values in known.items() if plan.places[n][0] == batch]
+            columns = as_columns(batch, of_batch, now) if tags else None
+            blocks += [columns] if columns is not None else []
+        for place, values in known.items():
             if values:
-                self._last[signal.tag.name] = max(values[-1].at, self._last.get(signal.tag.name, EPOCH))
-        batches = dict.fromkeys(self.batches.values())
-        now = self.received()
-        blocks = [as_columns(b, [each for each in known if self.batches[each[0].unit] == b], now) for b in batches]
-        full = [block for block in blocks if block is not None]
-        self.filled += sum(len(block) for block in full)
-        return full
+                plan.newest[place] = max(values[-1].at, plan.newest[place])
+        self.filled += sum(len(block) for block in blocks)
+        return blocks
 
     def _alive(self, client: Any) -> bool:
         return self.line.current is client and client.state.value == "connected"
@@ -179,46 +208,43 @@ class Feed:
                 yield int(result.NotificationMessage.SequenceNumber), changes
         await self.line.lost(client)
 
-    def _columns(self, changes: Sequence[Any]) -> tuple[list[Readings], list[Signal]]:
-        """Changes as columns by batch, and the signals whose queue ran over."""
+    def _columns(self, changes: Sequence[Any]) -> list[Readings]:
+        """Changes as columns by batch. This is run for every change: no call and no object where none is needed."""
+        newest, places, handed = self._plan.newest, self._plan.places, self._handed
         found: dict[str, Columns] = {}
-        overrun = self._full(changes)
+        stamps: dict[Instant, int] = {}
         for item in changes:
-            value, signal = item.Value, self._signals[item.ClientHandle]
-            at = _at(value)
+            value, place = item.Value, item.ClientHandle
+            at = value.SourceTimestamp
             if at is None:
                 continue  # nobody can say when that was
-            name, status = signal.tag.name, value.StatusCode.value if value.StatusCode is not None else 0
-            last = self._last.get(name, EPOCH)
-            if at == last or (self._handed and (name, at) in self._handed):
+            if at == newest[place] or (handed and (place, at) in handed):
                 continue  # the present value, which a new monitored item tells first, or one that history gave
-            if status & OVERFLOW == OVERFLOW:
-                overrun.append(signal)
-            self._last[name] = max(at, last)
+            newest[place] = max(newest[place], at)
+            if at not in stamps:
+                stamps[at] = microseconds(at)
+            batch, tag, scale = places[place]
+            columns = found.get(batch) or found.setdefault(batch, Columns())
             number = value.Value.Value if value.Value is not None else None
-            columns = found.setdefault(self.batches[signal.unit], Columns())
-            columns.tag.append(item.ClientHandle)
-            columns.at.append(microseconds(at))
-            columns.value.append(signal.scale.house(number) if isinstance(number, int | float) else NAN)
-            columns.status.append(status)
-        return [self._readings(batch, columns) for batch, columns in found.items()], overrun
+            columns.tag.append(tag)
+            columns.at.append(stamps[at])
+            columns.value.append(scale.house(number) if isinstance(number, int | float) else NAN)
+            columns.status.append(value.StatusCode.value if value.StatusCode is not None else 0)
+        return [self._readings(batch, columns) for batch, columns in found.items()]
 
-    def _full(self, changes: Sequence[Any]) -> list[Signal]:
-        """Signals whose queue came back full: it may have run over, whether the server says so or not."""
-        if len(changes) < self.queue:
-            return []
-        counts = Counter(item.ClientHandle for item in changes)
-        return [self._signals[handle] for handle, count in counts.items() if count >= self.queue]
+    def _full(self, changes: Sequence[Any]) -> Sequence[int]:
+        """Signals whose queue ran over: the server says so, or it came back full and may have."""
+        said = {
+            c.ClientHandle for c in changes if c.Value.StatusCode and c.Value.StatusCode.value & OVERFLOW == OVERFLOW
+        }
+        if len(changes) >= self.queue:
+            counts = Counter(change.ClientHandle for change in changes)
+            said |= {place for place, count in counts.items() if count >= self.queue}
+        return sorted(said)
 
     def _readings(self, batch: str, columns: Columns) -> Readings:
         received = array("q", [microseconds(self.received())]) * len(columns.at)
         return Readings(
-            batch=batch, tags=tuple(signal.tag for signal in self._signals), tag=columns.tag, at=columns.at,
-            received=received, value=columns.value, status=columns.status,
+            batch=batch, tags=self._plan.tags[batch], tag=columns.tag, at=columns.at, received=received,
+            value=columns.value, status=columns.status,
         )  # fmt: skip
-
-
-def _at(value: Any) -> Instant | None:
-    """Source time of a DataValue."""
-    at: Instant | None = value.SourceTimestamp
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
