@@ -1,6 +1,6 @@
 """One whole batch of the CAR-T recipe through a real OPC UA server, from the receipt to the release results.
 
-Nobody touches it while the line is cut, stalled and half open at moments drawn from a seed.
+Nobody touches it while the connection is cut, stalled and half open at moments drawn from a seed.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from cytoloop.core.time import Instant, hours_between
 
 
 async def trouble(proxy: Proxy, dice: random.Random, seen: Counter[str]) -> None:
-    """Break the line every now and then, each time in a way that is drawn. Ends when cancelled."""
+    """Break the connection every now and then, each time in a way that is drawn. Ends when cancelled."""
     while True:
         await asyncio.sleep(dice.uniform(0.2, 1.5))
         kind = dice.choice(["cut", "partition", "half open", "stall", "deaf to us"])
@@ -46,7 +46,7 @@ async def trouble(proxy: Proxy, dice: random.Random, seen: Counter[str]) -> None
 
 
 async def carried_through_trouble(port: int, folder: Path, seed: int) -> tuple[Batch, Counter[str]]:
-    """The batch as it ended, and how often the line broke in which way."""
+    """The batch as it ended, and how often the connection broke in which way."""
     seen: Counter[str] = Counter()
     async with Proxy(port) as proxy:
         breaking = asyncio.create_task(trouble(proxy, random.Random(seed), seen))
@@ -68,7 +68,7 @@ def test_a_whole_batch_runs_through_opc_ua_while_the_line_breaks(tmp_path: Path)
     with plant_process(port):
         batch, seen = asyncio.run(carried_through_trouble(port, tmp_path, seed=11))
     assert batch.finished_at is not None
-    assert sum(seen.values()) >= 10, f"the line hardly broke: {seen}"
+    assert sum(seen.values()) >= 10, f"the connection hardly broke: {seen}"
     facts = facts_of(tmp_path)
     by_people = [each for each in facts if isinstance(each, StepResolved) and each.resolution != "never-arrived"]
     assert by_people == [], "a person had to say what became of a step"
@@ -90,7 +90,7 @@ def check_product(batch: Batch) -> None:
 
 
 def check_readings(batch: Batch) -> None:
-    """Every hour of each signal, once, though the line broke."""
+    """Every hour of each signal, once, though the connection broke."""
     readings = [reading for told in batch.readings for reading in told.fact.readings]
     assert {reading.source for reading in readings} == {"bioreactor-01"}
     temperatures = [reading for reading in readings if reading.signal == "temperature"]

@@ -1,4 +1,4 @@
-"""Security of the OPC UA line: policies, certificates, sign-in; what is not right is said, and nobody gets in."""
+"""Security of the OPC UA connection: policies, certificates, sign-in; what is not right is said, and nobody gets in."""
 
 import os
 import re
@@ -44,13 +44,13 @@ Late = tuple[datetime, int, str]
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Security folders `plant` and `line`, which trust each other."""
+    """Security folders `plant` and `platform`, which trust each other."""
     top = tmp_path_factory.mktemp("security")
-    for name in ("plant", "line"):
+    for name in ("plant", "platform"):
         make_certificate(top / name, f"urn:test:{name}", "127.0.0.1")
-    trust(top / "line", by=top / "plant")
-    trust(top / "plant", by=top / "line")
-    add_user(top / "users", "line-1", SECRET)
+    trust(top / "platform", by=top / "plant")
+    trust(top / "plant", by=top / "platform")
+    add_user(top / "users", "platform-1", SECRET)
     password = top / "password"
     password.write_text(f"{SECRET}\n")
     password.chmod(0o600)
@@ -74,7 +74,7 @@ async def served(folders: Path) -> AsyncIterator[DeviceServer]:
 
 
 def access(folders: Path, **other: Any) -> Access:
-    right = Access(folder=folders / "line", user="line-1", password_file=folders / "password")
+    right = Access(folder=folders / "platform", user="platform-1", password_file=folders / "password")
     return replace(right, **other)
 
 
@@ -120,7 +120,7 @@ async def test_a_certificate_that_the_plant_does_not_trust(served: DeviceServer,
 
 async def test_a_plant_that_we_do_not_trust_until_a_person_says_so(served: DeviceServer, folders: Path) -> None:
     wary = folders / "wary"
-    shutil.copytree(folders / "line", wary)
+    shutil.copytree(folders / "platform", wary)
     (wary / TRUSTED / "plant.der").unlink()
     said = await refused(served, access(folders, folder=wary))
     assert "is not trusted; compare it with its owner, then move" in said
@@ -147,7 +147,7 @@ async def test_a_certificate_out_of_its_time_is_refused_on_both_sides(
     late: tuple[datetime, int, str],
 ) -> None:
     begins, days, sentence = late
-    make_certificate(tmp_path / "late", "urn:test:line", "127.0.0.1", begins=begins, days=days)
+    make_certificate(tmp_path / "late", "urn:test:platform", "127.0.0.1", begins=begins, days=days)
     trust(folders / "plant", by=tmp_path / "late")
     how = access(folders, folder=tmp_path / "late")
     said = await refused(served, how)
@@ -155,7 +155,7 @@ async def test_a_certificate_out_of_its_time_is_refused_on_both_sides(
     shutil.copy(tmp_path / "late" / OWN, folders / "plant" / TRUSTED / f"late-{days}-{begins:%m%d}.der")
     monkeypatch.setattr(security, "own_certificate", lambda folder, _: read_certificate(folder / OWN))
     assert "finds our certificate out of its time; compare both clocks" in await refused(served, how)
-    judged = judge(read_certificate(tmp_path / "late" / OWN), "urn:test:line", folders / "plant", NOW, "it")
+    judged = judge(read_certificate(tmp_path / "late" / OWN), "urn:test:platform", folders / "plant", NOW, "it")
     assert judged is not None
     assert judged.fault in {"expired", "not-yet-valid"}
     with pytest.raises(UserError):
@@ -167,16 +167,16 @@ async def test_a_certificate_for_another_application(
 ) -> None:
     monkeypatch.setattr(security, "_own_uri", lambda *_: "urn:test:somebody-else")
     assert "finds another URI in our certificate than we call ourselves" in await refused(served, access(folders))
-    own = read_certificate(folders / "line" / OWN)
+    own = read_certificate(folders / "platform" / OWN)
     judged = judge(own, "urn:test:somebody-else", folders / "plant", NOW, "the certificate of it")
     assert judged is not None
     assert judged.sentence.startswith(
-        "the certificate of it is for urn:test:line, but its owner calls itself urn:test:som"
+        "the certificate of it is for urn:test:platform, but its owner calls itself urn:test:som"
     )
 
 
 async def test_a_line_without_security_gets_nobody_in(served: DeviceServer, folders: Path) -> None:
-    assert "does not offer a line without security; name a security folder" in await refused(served, Access())
+    assert "does not offer a connection without security; name a security folder" in await refused(served, Access())
     asyncua = library()
     with pytest.raises(asyncua.ua.UaStatusCodeError, match="BadUserAccessDenied"):
         await _forced(asyncua.Client(served.endpoint))
@@ -193,7 +193,7 @@ async def _forced(client: Any) -> None:
         parameters.EndpointUrl, parameters.ClientNonce = client.server_url.geturl(), bytes(32)
         await client.uaclient.create_session(parameters)
         activate = ua.ActivateSessionParameters()
-        activate.UserIdentityToken = ua.UserNameIdentityToken(UserName="line-1", Password=SECRET.encode())
+        activate.UserIdentityToken = ua.UserNameIdentityToken(UserName="platform-1", Password=SECRET.encode())
         activate.UserIdentityToken.PolicyId = "username"
         await client.uaclient.activate_session(activate)
         await client.get_namespace_array()
@@ -211,13 +211,13 @@ async def test_a_policy_that_the_plant_does_not_offer_is_named(folders: Path) ->
     await open_plant.stop()
 
 
-@pytest.mark.parametrize("other", [{"user": "line-2"}, {"user": ""}, {"password_file": None}])
+@pytest.mark.parametrize("other", [{"user": "platform-2"}, {"user": ""}, {"password_file": None}])
 async def test_a_sign_in_that_is_not_right(
     served: DeviceServer, folders: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
 ) -> None:
     monkeypatch.setenv(PASSWORD, "something else entirely")
     said = await refused(served, access(folders, **other))
-    assert any(words in said for words in ("refuses line-", "does not let somebody without a name in"))
+    assert any(words in said for words in ("refuses platform-", "does not let somebody without a name in"))
 
 
 async def test_the_password_comes_from_the_environment_too(
@@ -225,7 +225,7 @@ async def test_the_password_comes_from_the_environment_too(
 ) -> None:
     monkeypatch.delenv(PASSWORD, raising=False)
     how = access(folders, password_file=None)
-    assert f"no password for line-1: put it in a file and name it, or in {PASSWORD}" in await refused(served, how)
+    assert f"no password for platform-1: put it in a file and name it, or in {PASSWORD}" in await refused(served, how)
     monkeypatch.setenv(PASSWORD, SECRET)
     door = OpcUaDoor(endpoint=served.endpoint, access=how, patience=10.0)
     await door.open({"skid-01": "skid"})
@@ -238,12 +238,12 @@ async def test_trust_that_is_withdrawn_in_the_middle_leaves_the_step_in_doubt(
     async with Proxy(int(served.endpoint.rpartition(":")[2].partition("/")[0])) as proxy:
         door = OpcUaDoor(endpoint=proxy.endpoint, access=access(folders), patience=10.0)
         await door.open()
-        ours = folders / "plant" / TRUSTED / "line.der"
-        ours.rename(folders / "line.aside")
+        ours = folders / "plant" / TRUSTED / "platform.der"
+        ours.rename(folders / "platform.aside")
         proxy.cut()
         with pytest.raises(UnreachableError, match="does not trust our certificate"):
             await door.recall("B-1/anything#1")
-        (folders / "line.aside").rename(ours)
+        (folders / "platform.aside").rename(ours)
         assert await door.recall("B-1/anything#1") is None
         await door.close()
 
@@ -259,9 +259,9 @@ async def test_a_password_file_that_others_can_read_is_refused(folders: Path, tm
 
 
 async def test_keys_are_the_owners_and_never_replaced(folders: Path) -> None:
-    assert os.stat(folders / "line" / KEY).st_mode & 0o077 == 0
+    assert os.stat(folders / "platform" / KEY).st_mode & 0o077 == 0
     with pytest.raises(UserError, match="holds a certificate already"):
-        make_certificate(folders / "line")
+        make_certificate(folders / "platform")
     with pytest.raises(UserError, match=r"there is no own\.der in .*make both with `cytoloop plant certificate"):
         own_certificate(folders, NOW)
 
@@ -293,9 +293,9 @@ async def test_passwords_do_not_go_over_a_line_without_encryption(folders: Path)
         devices=(), clock=ScaledClock(), endpoint=f"opc.tcp://127.0.0.1:{free_port()}/x",
         security=ServerSecurity(users=folders / "users"),
     )  # fmt: skip
-    with pytest.raises(UserError, match="passwords do not go over a line without encryption"):
+    with pytest.raises(UserError, match="passwords do not go over a connection without encryption"):
         await server.start()
     door = OpcUaDoor(endpoint="opc.tcp://127.0.0.1:1/x", access=access(folders, folder=None))
-    with pytest.raises(UserError, match="does not go over a line without encryption"):
+    with pytest.raises(UserError, match="goes over no connection without encryption"):
         await door.open()
     await door.close()

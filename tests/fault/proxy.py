@@ -97,7 +97,7 @@ class Proxy:
             link.deaf |= set(ways or BOTH)
 
     def cut_after(self, *texts: str) -> None:
-        """Pass the next message to the server that holds all of `texts`, and break the line before the answer."""
+        """Pass the next message to the server that holds all of `texts`, and break the connection before the answer."""
         self._cut_after = tuple(text.encode() for text in texts)
 
     def hold(self, *texts: str) -> None:

@@ -1,4 +1,4 @@
-"""The feed of changes: whatever the line does, every reading comes out once, and what was missed is filled in."""
+"""The feed of changes: whatever the connection does, every reading comes out once, and what was missed is filled in."""
 
 import asyncio
 import random
@@ -93,7 +93,7 @@ async def test_every_change_comes_once_while_the_line_breaks(proxy: Proxy) -> No
     blocks = await taken(feed, 8.0)
     await breaking
     assert {each.batch for block in blocks for each in block} == {"B-1", "B-2"}
-    assert feed.filled > 0, "nothing was filled from history though the line was broken"
+    assert feed.filled > 0, "nothing was filled from history though the connection was broken"
     assert proxy.passed > 4
     complete(rows(blocks), tags=4)
     await door.close()

@@ -117,7 +117,7 @@ async def look_at(endpoint: str, access: Access) -> Seen:
     door = OpcUaDoor(endpoint=endpoint, access=access)
     try:
         units = await door.units()
-        difference = door.line.difference
+        difference = door.connection.difference
         equipment = tuple(
             Equipment(
                 unit.name, unit.equipment_class, (sorted(unit.sensors), sorted(unit.targets), sorted(unit.programs))

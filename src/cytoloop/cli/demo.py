@@ -18,8 +18,8 @@ from cytoloop.app.packs import read_pack
 from cytoloop.app.plant import clock_of, equipment_of
 from cytoloop.app.records import holds_record, writable_record
 from cytoloop.app.settings import Settings
+from cytoloop.cli.connection import MODE, PASSWORD_FILE, POLICY, SECURITY, USER
 from cytoloop.cli.data import fresh
-from cytoloop.cli.line import MODE, PASSWORD_FILE, POLICY, SECURITY, USER
 from cytoloop.cli.output import err, number, out, progress, table, write_json
 from cytoloop.cli.record import serve_folder
 from cytoloop.cli.store import STORE, prepare

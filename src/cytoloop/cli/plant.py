@@ -1,4 +1,4 @@
-"""`cytoloop plant`: the simulated facility as a plant of its own, and what a secured line to a plant needs."""
+"""`cytoloop plant`: the simulated facility as a plant of its own, and what a secured connection to a plant needs."""
 
 import asyncio
 import logging
@@ -11,10 +11,10 @@ from cytoloop.adapters.opcua.security import PASSWORD, Access, ServerSecurity, p
 from cytoloop.adapters.opcua.users import add_user
 from cytoloop.app.packs import read_pack
 from cytoloop.app.plant import look_at, run_plant
-from cytoloop.cli.line import MODE, PASSWORD_FILE, POLICY, SECURITY, USER
+from cytoloop.cli.connection import MODE, PASSWORD_FILE, POLICY, SECURITY, USER
 from cytoloop.cli.output import out, table
 
-app = typer.Typer(help="The simulated facility, and the line to a plant behind OPC UA.", no_args_is_help=True)
+app = typer.Typer(help="The simulated facility, and the connection to a plant behind OPC UA.", no_args_is_help=True)
 
 
 @app.command("serve")
@@ -76,7 +76,7 @@ def certificate(
     host: str = typer.Option("", help="Name or address of this machine on its network."),
     days: int = typer.Option(DAYS, min=1, max=3650, help="Days that it is valid."),
 ) -> None:
-    """Make an own certificate and its key for an OPC UA line."""
+    """Make an own certificate and its key for an OPC UA connection."""
     path = make_certificate(to, uri, host, days=days)
     out.print(
         f"certificate: {path}; give it to the other side to trust, never the key beside it",

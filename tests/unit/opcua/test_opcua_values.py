@@ -110,8 +110,10 @@ def test_a_reading_with_the_overflow_bit_has_its_signal_filled_and_each_source_t
     async def none(_: str) -> list[Signal]:
         return []
 
-    line: Any = None
-    feed = Feed(line=line, batches={"u": "B-1"}, signals=none, interval=1.0, queue=9, received=lambda: start)
+    connection: Any = None
+    feed = Feed(
+        connection=connection, batches={"u": "B-1"}, signals=none, interval=1.0, queue=9, received=lambda: start
+    )
     signals = [Signal("u", "temperature", None, Scale("°C")), Signal("u", "flow", None, Scale("mL", 1000.0))]
     feed._plan = Plan(signals, {"u": "B-1"}, {})
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cytoloop.adapters.opcua.connection import Connection
 from cytoloop.adapters.opcua.directory import Directory, Unit
 from cytoloop.adapters.opcua.feed import Feed
-from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.plain import PlainUnits
 from cytoloop.adapters.opcua.reading import Signal, as_columns, as_readings, history
 from cytoloop.adapters.opcua.recollection import Recollection, Told
@@ -51,35 +51,35 @@ class OpcUaDoor:
     sent_at: Callable[[str], Instant | None] | None = None
     """When a command that this process did not send was about to be sent, as the record says; None: never."""
     tell: Callable[[str], None] = lambda _: None
-    """Is told what a person should know of the line."""
+    """Is told what a person should know of the connection."""
     received: Callable[[], Instant] = wall
-    line: Line = field(init=False)
+    connection: Connection = field(init=False)
     _recollection: Recollection = field(init=False)
     _plain: PlainUnits = field(init=False)
     _outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.line = Line(endpoint=self.endpoint, patience=self.patience, access=self.access, tell=self.tell)
-        self._recollection = Recollection(line=self.line, poll=self.poll, sent_at=self.sent_at)
-        self._plain = PlainUnits(line=self.line, poll=self.poll)
+        self.connection = Connection(endpoint=self.endpoint, patience=self.patience, access=self.access, tell=self.tell)
+        self._recollection = Recollection(connection=self.connection, poll=self.poll, sent_at=self.sent_at)
+        self._plain = PlainUnits(connection=self.connection, poll=self.poll)
 
     async def open(self, units: Mapping[str, str] | None = None) -> None:
         """Connect and check that `units` (equipment id -> class) are there and of their class, before a batch begins.
 
         UserError with one sentence for the first thing that is not right; UnreachableError when nobody answers.
         """
-        await self.line.open()
+        await self.connection.open()
         for unit, kind in (units or {}).items():
             await self._checked(unit, kind)
 
     async def units(self) -> list[Unit]:
         """Every functional unit of the server, by name. UserError when we are not let in or it does not follow LADS."""
-        await self.line.open()
+        await self.connection.open()
 
         async def explored(client: Any, directory: Directory) -> list[Unit]:
             return [await directory.unit(client, name) for name in directory.names()]
 
-        return await self.line.ask(explored)
+        return await self.connection.ask(explored)
 
     async def perform(self, command: Command) -> Outcome:
         """Do it and return when it has ended; a key seen before gets its first outcome."""
@@ -102,7 +102,7 @@ class OpcUaDoor:
 
     async def receive(self, label: str, luck: str = "") -> None:
         """Tell the plant that a bag labelled `label` arrives; UserError when it is already there."""
-        key = secrets.token_hex(8)  # when the line breaks it is told again, and is the same telling
+        key = secrets.token_hex(8)  # when the connection breaks it is told again, and is the same telling
         accepted = await self._recollection.site("Receive", label, luck, key)
         if not accepted[0]:
             raise UserError(f"a bag labelled {label} is already in the plant; every collection needs its own label")
@@ -115,7 +115,7 @@ class OpcUaDoor:
         """What a unit measured from `since` up to but not including `until`, with its status codes, as it keeps it."""
         signals = await self.signals(unit)
         before = dict.fromkeys((signal.tag.name for signal in signals), since - TICK)
-        found = await history(self.line, signals, before)
+        found = await history(self.connection, signals, before)
         values = [(signal, [v for v in found[signal.tag.name] if v.at < until]) for signal in signals]
         return as_columns(batch, values, self.received())
 
@@ -138,13 +138,13 @@ class OpcUaDoor:
         `since`: tag -> newest source time that is kept already.
         """
         return Feed(
-            line=self.line, batches=dict(batches), signals=self.signals, interval=interval, queue=queue,
+            connection=self.connection, batches=dict(batches), signals=self.signals, interval=interval, queue=queue,
             received=self.received, since=since or {},
         )  # fmt: skip
 
     async def close(self) -> None:
         """Disconnect. Safe to call twice."""
-        await self.line.close()
+        await self.connection.close()
 
     def _keep(self, outcome: Outcome) -> Outcome:
         self._outcomes[outcome.key] = outcome
@@ -181,7 +181,7 @@ class OpcUaDoor:
         by = told.outcome.by.removeprefix("equipment:")
         signals = {s.name: s for s in await self.signals(by) if s.name in told.window}
         since = {signal.tag.name: told.window[name][0] for name, signal in signals.items()}
-        found = await history(self.line, list(signals.values()), since)
+        found = await history(self.connection, list(signals.values()), since)
         readings = [
             reading
             for name, signal in signals.items()
@@ -203,13 +203,13 @@ class OpcUaDoor:
 
     async def _unit(self, target: str) -> Unit:
         """UserError when the server has no such unit."""
-        return await self.line.ask(lambda client, directory: directory.unit(client, target))
+        return await self.connection.ask(lambda client, directory: directory.unit(client, target))
 
     async def _house(self) -> bool:
         async def known(_client: Any, directory: Directory) -> bool:
             return bool(directory.site)
 
-        return await self.line.ask(known)
+        return await self.connection.ask(known)
 
     async def _checked(self, unit: str, kind: str) -> None:
         self._check_class(await self._unit(unit), kind)

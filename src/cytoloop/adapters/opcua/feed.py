@@ -1,8 +1,8 @@
 """The feed: changes of many signals from one subscription as blocks of columns, each reading once, gaps filled.
 
-A monitored item keeps its changes in a queue on the server between two publishes. When the line was lost, a publish was
-missed or a queue ran over, what is missing is read from history, from the last source time on. Changes go from the
-publish response straight into columns: no object and no task for each.
+A monitored item keeps its changes in a queue on the server between two publishes. When the connection was lost, a
+publish was missed or a queue ran over, what is missing is read from history, from the last source time on. Changes go
+from the publish response straight into columns: no object and no task for each.
 """
 
 import asyncio
@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from cytoloop.adapters.opcua.connection import PAUSE, Connection
 from cytoloop.adapters.opcua.library import library
-from cytoloop.adapters.opcua.line import PAUSE, Line
 from cytoloop.adapters.opcua.reading import NAN, NoHistoryError, Signal, as_columns, history
 from cytoloop.adapters.opcua.units import Scale
 from cytoloop.core.equipment import UnreachableError
@@ -26,9 +26,9 @@ OVERFLOW = 0x0480
 KEEP_ALIVE = 10
 """Publishing intervals after which a server that has nothing to tell says that it is there."""
 LOOK = 0.5
-"""Seconds between two looks at whether the line still stands."""
+"""Seconds between two looks at whether the connection still stands."""
 SILENT = 3.0
-"""Keep-alives without a word after which the line counts as dead."""
+"""Keep-alives without a word after which the connection counts as dead."""
 
 
 class Columns:
@@ -66,7 +66,7 @@ class Plan:
 class Feed:
     """Changes of the signals of some units. One `blocks` at a time."""
 
-    line: Line
+    connection: Connection
     batches: Mapping[str, str]
     """Equipment id -> batch."""
     signals: Callable[[str], Awaitable[list[Signal]]]
@@ -89,12 +89,12 @@ class Feed:
     async def blocks(self) -> AsyncIterator[list[Readings]]:
         """Blocks of readings, one for each batch with changes, until the caller stops.
 
-        Goes on by itself after a lost line, for as long as it takes; UserError when a signal's unit does not convert.
+        Goes on by itself after a lost connection, however long that takes; UserError when a unit does not convert.
         """
         self._last = {**self.since, **self._last}
         while True:
             try:
-                client, _ = await self.line.client()
+                client, _ = await self.connection.client()
                 signals = [each for unit in self.batches for each in await self.signals(unit)]
                 self._plan = Plan(signals, self.batches, self._last)
                 async for block in self._connected(client):
@@ -170,9 +170,11 @@ class Feed:
         """What the equipment kept of these signals after `since`, without what was `handed` out already."""
         plan = self._plan
         try:
-            found = await history(self.line, [plan.signals[place] for place in places], since)
+            found = await history(self.connection, [plan.signals[place] for place in places], since)
         except NoHistoryError:
-            self.line.tell(f"{self.line.endpoint} keeps no history: readings of the time without a line are missing")
+            self.connection.tell(
+                f"{self.connection.endpoint} keeps no history: readings of the time without a connection are missing"
+            )
             return []
         known = {n: [v for v in found[plan.names[n]] if (n, v.at) not in handed] for n in places}
         self._handed = {(place, value.at) for place, values in known.items() for value in values}
@@ -188,11 +190,11 @@ class Feed:
         return blocks
 
     def _alive(self, client: Any) -> bool:
-        return self.line.current is client and client.state.value == "connected"
+        return self.connection.current is client and client.state.value == "connected"
 
     async def _messages(self, client: Any) -> AsyncIterator[tuple[int, Sequence[Any]]]:
         """Sequence number and changes of each publish; ends when the server is silent or the subscription is gone."""
-        loop, silent = asyncio.get_running_loop(), SILENT * KEEP_ALIVE * self.interval + self.line.patience
+        loop, silent = asyncio.get_running_loop(), SILENT * KEEP_ALIVE * self.interval + self.connection.patience
         heard = loop.time()
         while self._alive(client) and loop.time() - heard < silent:
             try:
@@ -206,7 +208,7 @@ class Feed:
             if data:
                 changes = [item for each in data for item in getattr(each, "MonitoredItems", None) or ()]
                 yield int(result.NotificationMessage.SequenceNumber), changes
-        await self.line.lost(client)
+        await self.connection.lost(client)
 
     def _columns(self, changes: Sequence[Any]) -> list[Readings]:
         """Changes as columns by batch. This is run for every change: no call and no object where none is needed."""

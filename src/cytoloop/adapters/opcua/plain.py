@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cytoloop.adapters.opcua.browsing import below, values
+from cytoloop.adapters.opcua.connection import Connection
 from cytoloop.adapters.opcua.directory import Directory, Unit
 from cytoloop.adapters.opcua.lads import state_of
 from cytoloop.adapters.opcua.library import library
-from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.reading import NoHistoryError, Signal, as_readings, history, present
 from cytoloop.adapters.opcua.recollection import Told
 from cytoloop.adapters.opcua.sending import NotTakenError, refusal_of, start_program, write_targets
@@ -28,7 +28,7 @@ WANTED = ("SupervisoryTaskId", "Stopped", "VariableSet")
 class PlainUnits:
     """Commands to functional units of a plain LADS server."""
 
-    line: Line
+    connection: Connection
     poll: float
     _read_until: dict[str, Instant] = field(default_factory=dict)
     """Tag -> source time of the last reading taken."""
@@ -36,20 +36,20 @@ class PlainUnits:
     async def perform(
         self, unit: Unit, signals: Sequence[Signal], command: Command, targets: Mapping[str, float]
     ) -> Outcome:
-        """Do it. Nothing is sent twice: when the line breaks after sending, UnreachableError."""
+        """Do it. Nothing is sent twice: when the connection breaks after sending, UnreachableError."""
         at = await self._now()
         try:
             match command.verb:
                 case "read":
                     return await self._read(signals, command, at)
                 case "set":
-                    await self.line.ask(
+                    await self.connection.ask(
                         lambda client, _: write_targets(client, unit, command.key, targets), again=False
                     )
                     shown: dict[str, JSON] = {n: v for n, v in command.arguments.items() if n != "coi"}
                     return Outcome(key=command.key, ok=True, at=at, by=f"equipment:{unit.name}", values=shown)
                 case "program" if unit.start is not None:
-                    await self.line.ask(lambda c, d: start_program(c, d, unit, command), again=False)
+                    await self.connection.ask(lambda c, d: start_program(c, d, unit, command), again=False)
                     return await self._run(unit, command)
                 case _:
                     return refusal_of(command, f"{unit.name} follows LADS alone and cannot {command.verb}", at)
@@ -67,30 +67,30 @@ class PlainUnits:
                     return outcome
             return None
 
-        outcome = await self.line.ask(looked)
+        outcome = await self.connection.ask(looked)
         if outcome is None:
             raise UnreachableError(
-                f"{self.line.endpoint} has no result under {key} and keeps no memory of other commands; look at the "
-                "equipment and say whether it was done"
+                f"{self.connection.endpoint} has no result under {key} and keeps no memory of other commands; look at "
+                "the equipment and say whether it was done"
             )
         return Told(outcome)
 
     async def _run(self, unit: Unit, command: Command) -> Outcome:
         """Wait until the result is there; a unit that stands aborted without one has failed."""
         while True:
-            outcome = await self.line.ask(lambda client, _: result(client, unit, command.key))
+            outcome = await self.connection.ask(lambda client, _: result(client, unit, command.key))
             if outcome is not None:
                 return outcome
-            if await self.line.ask(lambda client, _: state_now(client, unit)) == "failed":
+            if await self.connection.ask(lambda client, _: state_now(client, unit)) == "failed":
                 return refusal_of(command, f"{unit.name} stands aborted", await self._now())
             await asyncio.sleep(self.poll)
 
     async def _read(self, signals: Sequence[Signal], command: Command, at: Instant) -> Outcome:
         since = {s.tag.name: self._read_until[s.tag.name] for s in signals if s.tag.name in self._read_until}
         try:
-            found = await history(self.line, signals, since)
+            found = await history(self.connection, signals, since)
         except NoHistoryError:
-            found = await present(self.line, signals)
+            found = await present(self.connection, signals)
         readings = [each for signal in signals for each in as_readings(signal, found[signal.tag.name])]
         self._read_until.update({name: taken[-1].at for name, taken in found.items() if taken})
         readings.sort(key=lambda reading: reading.at)
@@ -105,7 +105,7 @@ class PlainUnits:
             moment: Instant = await client.get_node(node).read_value()
             return moment
 
-        return await self.line.ask(asked)
+        return await self.connection.ask(asked)
 
 
 async def state_now(client: Any, unit: Unit) -> str:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from cytoloop.adapters.opcua.connection import Connection
 from cytoloop.adapters.opcua.directory import Directory
 from cytoloop.adapters.opcua.library import code_of, library
-from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.units import Scale
 from cytoloop.core.errors import UserError
 from cytoloop.core.reading import Reading
@@ -26,7 +26,7 @@ NO_HISTORY = {
 
 
 class NoHistoryError(UserError):
-    """The device keeps no history: only what comes while the line stands is to be had."""
+    """The device keeps no history: only what comes while the connection stands is to be had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,20 @@ class Value:
     status: int
 
 
-async def history(line: Line, signals: Sequence[Signal], since: Mapping[str, Instant]) -> dict[str, list[Value]]:
+async def history(
+    connection: Connection, signals: Sequence[Signal], since: Mapping[str, Instant]
+) -> dict[str, list[Value]]:
     """Values of each signal with a source time after `since` of its tag (all that is kept when it names none).
 
-    Oldest first, each source time once. Page by page: each has the line's whole patience, and after a lost connection
-    it goes on where it stood. UnreachableError when the server does not answer.
+    Oldest first, each source time once. Page by page: each has the whole patience, and after a lost connection it
+    goes on where it stood. UnreachableError when the server does not answer.
     """
     starts: dict[Instant, list[Signal]] = {}
     for signal in signals:
         starts.setdefault(since.get(signal.tag.name, EPOCH), []).append(signal)
     found: dict[str, list[Value]] = {}
     for start, together in starts.items():
-        pages = await _all_pages(line, [signal.node for signal in together], start)
+        pages = await _all_pages(connection, [signal.node for signal in together], start)
         for signal, values in zip(together, pages, strict=True):
             found[signal.tag.name] = _settled(signal, values, start)
     return found
@@ -145,7 +147,7 @@ async def _asked(client: Any, asked: Any) -> list[Any]:
     return results
 
 
-async def present(line: Line, signals: Sequence[Signal]) -> dict[str, list[Value]]:
+async def present(connection: Connection, signals: Sequence[Signal]) -> dict[str, list[Value]]:
     """The present value of each signal, as a history of one."""
 
     async def read(client: Any, _: Directory) -> list[Any]:
@@ -155,16 +157,16 @@ async def present(line: Line, signals: Sequence[Signal]) -> dict[str, list[Value
         )
         return found
 
-    values = [value_of(s.scale, each) for s, each in zip(signals, await line.ask(read), strict=True)]
+    values = [value_of(s.scale, each) for s, each in zip(signals, await connection.ask(read), strict=True)]
     return {s.tag.name: [value] if value is not None else [] for s, value in zip(signals, values, strict=True)}
 
 
-async def _all_pages(line: Line, nodes: Sequence[Any], start: Instant) -> list[list[Any]]:
+async def _all_pages(connection: Connection, nodes: Sequence[Any], start: Instant) -> list[list[Any]]:
     pages = _Pages(nodes, start, [[] for _ in nodes], dict.fromkeys(range(len(nodes))))
     for _ in range(PAGES):
         if not pages.open:
             break
-        await line.ask(pages.next)
+        await connection.ask(pages.next)
     return pages.found
 
 

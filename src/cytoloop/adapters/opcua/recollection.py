@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from cytoloop.adapters.opcua.connection import Connection
 from cytoloop.adapters.opcua.directory import Directory
-from cytoloop.adapters.opcua.line import Line
 from cytoloop.adapters.opcua.memory import Window, window_of
 from cytoloop.adapters.opcua.sending import NotTakenError, call, refusal_of
 from cytoloop.core.equipment import Command, Outcome, UnreachableError
@@ -47,9 +47,9 @@ class LostMemoryError(UnreachableError):
 
 @dataclass(slots=True, kw_only=True)
 class Recollection:
-    """Commands of one line by their keys."""
+    """Commands of one connection by their keys."""
 
-    line: Line
+    connection: Connection
     poll: float
     sent_at: Callable[[str], Instant | None] | None
     _sent: dict[str, str] = field(default_factory=dict)
@@ -58,10 +58,10 @@ class Recollection:
     async def perform(self, command: Command, send: Send) -> Told:
         """Send a command and wait for its end.
 
-        When the line breaks before the answer, the server is asked about the key, and only when the same memory does
-        not know it is the command sent again, under the same key, for two patiences at most.
+        When the connection breaks before the answer, the server is asked about the key, and only when the same memory
+        does not know it is the command sent again, under the same key, for two patiences at most.
         """
-        give_up = asyncio.get_running_loop().time() + 2 * self.line.patience
+        give_up = asyncio.get_running_loop().time() + 2 * self.connection.patience
 
         async def attempt(client: Any, directory: Directory) -> Answer | None:
             """Ask and send over one connection: behind it stands one server with one memory."""
@@ -75,7 +75,7 @@ class Recollection:
 
         while True:
             try:
-                answer = await self.line.ask(attempt, again=False)
+                answer = await self.connection.ask(attempt, again=False)
             except NotTakenError as why:
                 return Told(refusal_of(command, str(why), await self._plant_time()))
             except LostMemoryError:
@@ -102,12 +102,12 @@ class Recollection:
             return await call(client, found, *arguments) if found is not None else None
 
         try:
-            answer = await self.line.ask(called)
+            answer = await self.connection.ask(called)
         except NotTakenError as error:
-            raise UserError(f"{self.line.endpoint}: {method}: {error}; see the server's own messages") from error
+            raise UserError(f"{self.connection.endpoint}: {method}: {error}; see the server's own messages") from error
         if answer is None:
             raise UserError(
-                f"{self.line.endpoint} serves LADS alone: it has no {method}; serve it with `cytoloop plant serve`"
+                f"{self.connection.endpoint} serves LADS alone: it has no {method}; use `cytoloop plant serve`"
             )
         return answer
 
@@ -132,13 +132,13 @@ class Recollection:
                 raise self._lost(key)
             return
         sent = self.sent_at(key) if self.sent_at is not None else None
-        if sent is not None and sent + (self.line.difference or timedelta(0)) < answer.began:
+        if sent is not None and sent + (self.connection.difference or timedelta(0)) < answer.began:
             raise self._lost(key)
 
     def _lost(self, key: str) -> LostMemoryError:
         return LostMemoryError(
-            f"{self.line.endpoint} was started anew and has lost its memory of commands; look at the equipment and say "
-            f"whether {key} was done"
+            f"{self.connection.endpoint} was started anew and has lost its memory of commands; look at the equipment "
+            f"and say whether {key} was done"
         )
 
 

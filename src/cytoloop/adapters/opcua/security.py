@@ -1,4 +1,4 @@
-"""Security of the line: policies, certificates and sign-in, on the server's side and on the door's."""
+"""Security of the connection: policies, certificates and sign-in, on the server's side and on the door's."""
 
 import os
 import stat
@@ -67,7 +67,9 @@ async def secure_server(server: Any, security: ServerSecurity) -> None:
     server.iserver.user_manager = Gate(users=users, folder=folder)
     if folder is None:
         if users is not None:
-            raise UserError("passwords do not go over a line without encryption; name a security folder for the server")
+            raise UserError(
+                "passwords do not go over a connection without encryption; name a security folder for the server"
+            )
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         return
     own = own_certificate(folder, wall())
@@ -126,7 +128,7 @@ async def secure_client(client: Any, access: Access, endpoint: str) -> None:
     if access.user:
         if access.folder is None:
             raise UserError(
-                f"the password of {access.user} does not go over a line without encryption; name a security folder"
+                f"the password of {access.user} goes over no connection without encryption; name a security folder"
             )
         client.set_user(access.user)
         client.set_password(password_of(access))

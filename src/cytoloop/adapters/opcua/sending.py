@@ -1,4 +1,4 @@
-"""How a command goes over the line: target values in one Write, programs as StartProgram, the rest as Execute."""
+"""How a command goes over the connection: target values in one Write, programs as StartProgram, the rest as Execute."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ class NotTakenError(Exception):
 
 
 async def send(client: Any, directory: Directory, unit: Unit, command: Command, values: Mapping[str, float]) -> None:
-    """Send it once. NotTakenError when the server says no; the library's error when the line breaks."""
+    """Send it once. NotTakenError when the server says no; the library's error when the connection breaks."""
     if command.verb == "set":
         await write_targets(client, unit, command.key, values)
     elif command.verb == "program" and unit.start is not None and _plain_program(command):

@@ -1,4 +1,4 @@
-"""Options of every command that goes over a line to a plant."""
+"""Options of every command that goes over a connection to a plant."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""The line to one server: connects when first asked, and again by itself after the connection was lost.
+"""The connection to one server: made when somebody first asks, and again by itself after it was lost.
 
 A question has `patience` seconds, connecting included; whoever gets no answer by then is told that the equipment is
 unreachable. Only what may be asked twice is asked again within that time.
@@ -28,7 +28,7 @@ MOST_DIFFERENCE = timedelta(seconds=2)
 
 
 @dataclass(slots=True, kw_only=True)
-class Line:
+class Connection:
     """A connection with its directory of devices and what is known of the server's clock."""
 
     endpoint: str
@@ -48,7 +48,7 @@ class Line:
     _clock_at: float = 0.0
 
     async def ask(self, question: Callable[[Any, Directory], Awaitable[T]], *, again: bool = True) -> T:
-        """The server's answer. UnreachableError when there is none, or the line itself is refused.
+        """The server's answer. UnreachableError when there is none, or the connection itself is refused.
 
         What the question raises of its own comes through.
 
@@ -149,7 +149,7 @@ class Line:
     def _not_let_in(self, error: Exception) -> Exception:
         said = refused(error, self.endpoint, self.access)
         if said is None and "No matching endpoints" in str(error):
-            said = f"{self.endpoint} does not offer a line without security; name a security folder for it"
+            said = f"{self.endpoint} does not offer a connection without security; name a security folder for it"
         return UserError(said) if said else error
 
     async def _known(self, client: Any) -> Directory | None:
@@ -182,7 +182,7 @@ class Line:
             self._leave(client)
 
     def _leave(self, client: Any) -> None:
-        """Disconnect in the background: a dead line takes its time to say so."""
+        """Disconnect in the background: a dead connection takes its time to say so."""
         task = asyncio.create_task(_disconnected(client, self.patience))
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)

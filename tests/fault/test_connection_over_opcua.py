@@ -1,4 +1,4 @@
-"""The line to equipment behind OPC UA breaks in every way a network knows: each command has its effect exactly once.
+"""The connection to equipment breaks in every way a network knows: each command has its effect exactly once.
 
 What truly happened is counted in a file by the device itself.
 """
@@ -112,7 +112,7 @@ async def test_partition_in_the_middle_of_a_program(way: Reached) -> None:
 
 
 async def test_partition_longer_than_the_patience_leaves_the_step_in_doubt_and_it_is_read_back(way: Reached) -> None:
-    way.door.line.patience = SHORT
+    way.door.connection.patience = SHORT
     command = mixing(0.2)
     performing = asyncio.create_task(way.door.perform(command))
     await began(way, command.key)
@@ -130,7 +130,7 @@ async def test_partition_longer_than_the_patience_leaves_the_step_in_doubt_and_i
 
 @pytest.mark.parametrize("ways", [(), ("to_server",), ("to_client",)], ids=["both", "to-server", "to-client"])
 async def test_a_stalled_connection_is_unreachable_within_the_patience(way: Reached, ways: tuple[Way, ...]) -> None:
-    way.door.line.patience = SHORT
+    way.door.connection.patience = SHORT
     command = mixing(0.1)
     way.proxy.stall(*ways)
     with pytest.raises(UnreachableError):
@@ -160,12 +160,12 @@ async def test_cut_after_the_command_and_before_the_answer(way: Reached, make: "
         before = way.proxy.passed
         assert (await way.door.perform(command)).ok
         assert way.served.happened(command.key) == 1
-        assert way.proxy.passed > before, "the line was cut and made anew"
+        assert way.proxy.passed > before, "the connection was cut and made anew"
 
 
 async def test_what_was_told_as_never_arrived_may_not_arrive_later(way: Reached) -> None:
     """A message stands in a queue of the network; the platform asks, is told no, and repeats under a new key."""
-    way.door.line.patience = SHORT
+    way.door.connection.patience = SHORT
     command = mixing(0.1)
     way.proxy.hold(UNIT, command.key)
     with pytest.raises(UnreachableError):
@@ -217,7 +217,7 @@ async def test_a_read_is_the_same_when_it_is_recalled_and_covers_each_reading_on
 
 async def test_a_clock_that_is_off_or_steps_is_said_and_times_are_kept_as_they_come(way: Reached) -> None:
     served, door = way.served, way.door
-    assert abs(door.line.difference or timedelta(9)) < timedelta(seconds=1)
+    assert abs(door.connection.difference or timedelta(9)) < timedelta(seconds=1)
     try:
         for ahead, words in (
             (timedelta(hours=1), r"3[56]\d\d\.\d s ahead of ours"),
@@ -231,13 +231,13 @@ async def test_a_clock_that_is_off_or_steps_is_said_and_times_are_kept_as_they_c
             (reading,) = (await door.perform(command)).readings
             assert abs(reading.at - datetime.now(UTC)) < timedelta(seconds=5), "the probe's own time is kept"
             assert any(re.search(words, said) for said in way.said)
-            assert abs((door.line.difference or timedelta(0)) - ahead) < timedelta(seconds=2)
+            assert abs((door.connection.difference or timedelta(0)) - ahead) < timedelta(seconds=2)
     finally:
         served.ahead = timedelta(0)
 
 
 async def test_a_clock_step_is_noticed_without_a_new_connection(way: Reached, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cytoloop.adapters.opcua.line.CLOCK_EVERY", 0.0)
+    monkeypatch.setattr("cytoloop.adapters.opcua.connection.CLOCK_EVERY", 0.0)
     way.served.ahead = timedelta(minutes=10)
     try:
         await way.door.plant_time()
