@@ -123,6 +123,10 @@ class ScaledClock:
         while (left := when - self.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds() / self._factor)
 
+    def seconds_until(self, when: Instant) -> float:
+        """Seconds of the wall until `when`; negative once it has passed."""
+        return (when - self.now()).total_seconds() / self._factor
+
     def begin(self, work: Coroutine[Any, Any, T]) -> Doing[T]:
         return asyncio.create_task(work)
 

@@ -7,7 +7,7 @@ and a repeat with a bound. A parameter belongs to an operation and is named "<op
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, Union
+from typing import Literal, TypeAlias
 
 from cytoloop.core.words import Words
 
@@ -265,9 +265,6 @@ Phase: TypeAlias = (
     | Sign
 )
 
-Item: TypeAlias = Union[Phase, "Loop", "Repeat", "Parallel", "Selection"]
-"""What stands in a sequence: a step, or a form that holds sequences."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loop:
@@ -337,6 +334,10 @@ class Selection:
     ways: tuple[Way, ...]
 
 
+Item: TypeAlias = Phase | Loop | Repeat | Parallel | Selection
+"""What stands in a sequence: a step, or a form that holds sequences."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rework:
     """Steps by which quality assurance may have a failed step made good before it is tried again."""
@@ -371,7 +372,7 @@ class UnitProcedure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class ParentRecipe:
     """The recipe that this one was derived from."""
 
     recipe: str
@@ -390,7 +391,7 @@ class Recipe:
     product: str
     procedure: tuple[UnitProcedure, ...]
     level: Level = "master"
-    derived_from: Origin | None = None
+    derived_from: ParentRecipe | None = None
 
     def operations(self) -> Iterator[tuple[UnitProcedure, Operation]]:
         """Every operation with the unit procedure it belongs to, in order."""

@@ -85,6 +85,9 @@ def _recipe(files: Files) -> Iterator[Mistake]:
     if recipe.product != files.product.product:
         message = f"found {recipe.product!r}, expected {files.product.product!r} as {files.product_text.file} says"
         yield text.mistake(("product",), message)
+    if recipe.level != "master":
+        message = f"found a {recipe.level} recipe, expected a master recipe; `cytoloop recipe derive` makes one of it"
+        yield text.mistake(("level",), message)
     if recipe.version < 1:
         yield text.mistake(("version",), f"found {recipe.version}, expected 1 or more")
     classes = {each.equipment_class: each for each in files.plant.classes}

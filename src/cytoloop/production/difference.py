@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from cytoloop.core.master import MasterRecipe
 from cytoloop.core.recipe import (
     Answer,
     Common,
@@ -58,6 +59,45 @@ def difference(old: Recipe, new: Recipe) -> tuple[Difference, ...]:
         *_parameters(old, new),
         *_steps(old, new),
     )
+
+
+def whole_difference(old: MasterRecipe, new: MasterRecipe) -> tuple[Difference, ...]:
+    """What two master recipes say differently: recipe, specification, sampling plans and the plant's limits."""
+    return (
+        *difference(old.recipe, new.recipe),
+        *_order("specification", _specification(old), _specification(new)),
+        *_order("sampling plans", _plans(old), _plans(new)),
+        *_order("plant", _plant(old), _plant(new)),
+    )
+
+
+def _specification(master: MasterRecipe) -> dict[str, str]:
+    return {
+        f"specification of {each.attribute} at {each.stage}": f"{_limit(each.low)} to {_limit(each.high)} {each.unit}"
+        f"{' per kg' if each.per_kg else ''}, {'critical' if each.critical else 'not critical'}, by {each.method} "
+        f"({_words(each.words)}; {each.source})"
+        for each in master.product.attributes
+    }
+
+
+def _plans(master: MasterRecipe) -> dict[str, str]:
+    return {
+        f"sampling plan {name}": f"{plan.volume:g} mL at {plan.stage} for {', '.join(plan.attributes)}"
+        for name, plan in master.product.sampling.items()
+    }
+
+
+def _plant(master: MasterRecipe) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for each in master.plant.classes:
+        told[f"class {each.equipment_class}"] = (
+            f"{each.count} units, programs {', '.join(each.programs) or 'none'}, "
+            f"set-points {_all(each.set_points) or 'none'}, signals {_all(each.signals) or 'none'}"
+        )
+        for alarm in each.alarms:
+            limits = f"{alarm.low:g} to {alarm.high:g} {alarm.unit} for {alarm.tolerance:g} h"
+            told[f"alarm of {each.equipment_class} {alarm.signal}"] = limits
+    return told
 
 
 def lines(differences: tuple[Difference, ...]) -> list[str]:

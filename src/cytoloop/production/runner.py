@@ -32,6 +32,7 @@ from cytoloop.core.time import Doing, Instant, Pace, after
 from cytoloop.production.advance import MOST_ASKED, Advance, Fit, advance, always_fit, held, intent, what_happened
 from cytoloop.production.journal import Direct, Journal
 from cytoloop.production.own_steps import RUNNER
+from cytoloop.production.replay import replay
 from cytoloop.production.settle import DECISION, May, anybody, settle, settle_decision, settle_doubt
 from cytoloop.production.walk import SAFE, Planned, next_steps, safe_steps
 from cytoloop.record.ledger import Ledger
@@ -70,6 +71,9 @@ class Runner:
     """Where it writes what it decides; left out, straight into the ledger."""
     patience: float | None = None
     """Hours it waits for the batch's next moment; a later one it leaves to who calls again. None: any time."""
+    release: str = ""
+    """Version of the platform. A batch that another one carried goes on only when this one decides as that one did;
+    left out, nobody asks."""
     look_every: float | None = None
     """Hours after which it looks what people entered, when it waits for longer. None: only when it wakes."""
 
@@ -113,6 +117,8 @@ class _Run:
 
     async def carry(self) -> Batch:
         before = self.batch.held
+        if not await self._taken_over():
+            return self.batch
         await self._observe()
         await self._recover()
         while not self.batch.ended and self.batch.held in (None, before):
@@ -128,6 +134,25 @@ class _Run:
             await self._landing(None)
             await self._observe()
         return self.batch
+
+    async def _taken_over(self) -> bool:
+        """Whether this release may carry the batch: it decides all that was decided as it was decided."""
+        release = self.runner.release
+        if self.batch.ended or release in ("", self.batch.release):
+            return True
+        entries = list(self.runner.ledger.stream(f"batch/{self.batch.number}"))
+        again = replay(entries[: self.batch.position], self.batch.master)
+        if not again.differs:
+            carried = BatchCarried(release=release, decisions=again.decisions)
+            await self._append(_mine(carried, self.runner.clock.now()))
+            return True
+        older = self.batch.release or "an earlier release"
+        reason = (
+            f"begun by {older}, and release {release} would not decide the same: {again.differs}; run {older} for it"
+        )
+        if self.batch.held is None or self.batch.held.fact.reason != reason:
+            await self._append(_mine(BatchHeld(step="", reason=reason), self.runner.clock.now()))
+        return False
 
     def cancel(self) -> None:
         for doing in self.air.values():

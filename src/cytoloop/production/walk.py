@@ -6,6 +6,7 @@ moves the loop's end. Which way a selection takes, and whether a repeat goes on,
 record ever after.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -54,6 +55,7 @@ class _Scope:
     operation: Operation
     equipment: str
     done: Callable[[str], bool]
+    begun: Callable[[str], bool]
 
     def planned(self, step: str, phase: Asked, not_before: Instant) -> Planned:
         return Planned(
@@ -78,7 +80,7 @@ def next_steps(batch: Batch) -> tuple[Planned, ...]:
 
     A step that is underway is among them.
     """
-    return _front(batch, lambda step: _done(batch, step))
+    return _front(batch, lambda step: _done(batch, step), batch.steps.__contains__, _latest(batch))
 
 
 def unrolled(batch: Batch) -> Iterator[Planned]:
@@ -86,7 +88,7 @@ def unrolled(batch: Batch) -> Iterator[Planned]:
     from the batch's creation on.
     """
     seen: set[str] = set()
-    while front := _front(batch, seen.__contains__):
+    while front := _front(batch, seen.__contains__, seen.__contains__):
         yield front[0]
         seen.add(front[0].step)
 
@@ -96,7 +98,7 @@ def safe_steps(batch: Batch) -> Iterator[Planned]:
     begun = {step.partition("/")[0] for step in batch.steps}
     for each in batch.master.recipe.procedure:
         if each.safe_state is not None and not begun.isdisjoint(operation.operation for operation in each.operations):
-            scope = _Scope(batch, each.safe_state, batch.created.equipment[each.equipment_class], lambda _: False)
+            scope = _Scope(batch, each.safe_state, batch.created.equipment[each.equipment_class], _never, _never)
             for phase in phases(each.safe_state.steps):
                 yield scope.planned(f"{SAFE}{each.safe_state.operation}/{phase.phase}", phase, batch.created_at)
 
@@ -117,18 +119,21 @@ def loop_hours(batch: Batch, operation: Operation, loop: Loop) -> float:
     return batch.parameters[f"{operation.operation}.{loop.until}"]
 
 
-def rounds_of(loop: Loop, hours: float) -> Iterator[int]:
-    """Indices of the loop's rounds when it lasts `hours`."""
-    index = 0
-    while index * loop.every < hours - TOLERANCE:
-        yield index
-        index += 1
+def rounds_of(loop: Loop, hours: float) -> int:
+    """Number of the loop's rounds when it lasts `hours`: one begins every so many hours, none at its end."""
+    return max(math.ceil((hours - TOLERANCE) / loop.every), 0)
 
 
-def _front(batch: Batch, done: Callable[[str], bool]) -> tuple[Planned, ...]:
-    floor = batch.created_at
+def _front(
+    batch: Batch, done: Callable[[str], bool], begun: Callable[[str], bool], latest: str | None = None
+) -> tuple[Planned, ...]:
+    """`latest`: the operation that was begun last; those before it are over, and so are the times they ask to wait."""
+    floor, over = batch.created_at, latest is not None
     for unit_procedure, operation in batch.master.recipe.operations():
-        scope = _Scope(batch, operation, batch.created.equipment[unit_procedure.equipment_class], done)
+        over = over and operation.operation != latest
+        if over:
+            continue
+        scope = _Scope(batch, operation, batch.created.equipment[unit_procedure.equipment_class], done, begun)
         ahead = _sequence(scope, operation.operation, operation.steps, floor)
         if ahead.steps:
             return ahead.steps
@@ -187,7 +192,7 @@ def _loop(scope: _Scope, path: str, loop: Loop, floor: Instant) -> _Ahead:
     hours = loop_hours(scope.batch, scope.operation, loop)
     first = scope.batch.steps.get(f"{path}[0]/{_first_step(scope, loop)}")
     began = first.started_at if first else floor
-    for index in rounds_of(loop, hours):
+    for index in range(_round(scope, path, loop), rounds_of(loop, hours)):
         due = after(began, index * loop.every)
         for phase in loop.steps:
             if index % phase.every_nth == 0:
@@ -195,6 +200,18 @@ def _loop(scope: _Scope, path: str, loop: Loop, floor: Instant) -> _Ahead:
                 if ahead.steps:
                     return ahead
     return _Ahead(max(floor, after(began, hours)))
+
+
+def _round(scope: _Scope, path: str, loop: Loop) -> int:
+    """The latest round that was begun, found by halving: those before it are done, as rounds follow one another."""
+    first = _first_step(scope, loop)
+    low, high = 0, 1
+    while scope.begun(f"{path}[{high}]/{first}"):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if scope.begun(f"{path}[{middle}]/{first}") else (low, middle)
+    return low
 
 
 def _first_step(scope: _Scope, loop: Loop) -> str:
@@ -246,6 +263,16 @@ def _timed(path: str, steps: Sequence[Item]) -> Iterator[tuple[str, Phase]]:
                 yield f"{path}/{item.phase}", item
             case _:
                 pass
+
+
+def _latest(batch: Batch) -> str | None:
+    """The operation in which a step was first begun last; None before the first."""
+    operations = {operation.operation for _, operation in batch.master.recipe.operations()}
+    return next((name for step in reversed(list(batch.steps)) if (name := step.partition("/")[0]) in operations), None)
+
+
+def _never(step: str) -> bool:
+    return False
 
 
 def _done(batch: Batch, step: str) -> bool:
