@@ -15,6 +15,7 @@ from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.faults import Faults
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.doors import Doors
+from cytoloop.app.doubt import sent_at
 from cytoloop.app.equipment import Fitness
 from cytoloop.app.historian import SEAL_EVERY, Historian
 from cytoloop.app.records import RECORD, acting_record, readable_record, readable_store, writable_record
@@ -118,6 +119,8 @@ def simulated_site(
         else:
             facility.register_collection(coi, facility.draw_donor(donor))
 
+    if plant is not None:
+        plant.sent_at = lambda key: sent_at(ledger, key)
     registrar = Registrar(ledger, clock)
     people = dict(screens or {})
     if "person:" not in people:
