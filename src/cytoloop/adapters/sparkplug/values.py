@@ -114,11 +114,10 @@ def _held(datatype: DataType, value: Any) -> Held:
     if datatype == DataType.STRING_ARRAY:
         return "bytes_value", b"".join(_ended(each) for each in value)
     name, kind = PLAIN[datatype]
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+    fits = isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if not fits:
         raise TypeError("of another type")
-    if isinstance(value, int | float) and kind == (int, float):
-        return name, float(value)
-    return name, value
+    return name, float(value) if kind == (int, float) else value
 
 
 def _value(datatype: DataType, name: str, raw: Any) -> Value:
