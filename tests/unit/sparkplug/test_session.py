@@ -57,11 +57,11 @@ class Edge:
     def dbirth(self, device: str = "reactor", value: float = 0.0, **other: Any) -> Arrived:
         alias = {"reactor": 7, "freezer": 8}.get(device, 9) if self.aliases else None
         one = metric("level", DataType.DOUBLE, value, self.time, properties(engUnit="mL"))
-        return self.message("DBIRTH", Payload(metrics=(replace(one, alias=alias, **other),)), device)
+        return self.message("DBIRTH", Payload(metrics=(replace(one, **{"alias": alias, **other}),)), device)
 
     def ddata(self, value: float, device: str = "reactor", **other: Any) -> Arrived:
         named = {"alias": {"reactor": 7, "freezer": 8}.get(device, 9)} if self.aliases else {"name": "level"}
-        one = Metric(timestamp=self.time, held=held(DataType.DOUBLE, value), **{**named, **other})
+        one = Metric(**{"timestamp": self.time, "held": held(DataType.DOUBLE, value), **named, **other})
         return self.message("DDATA", Payload(metrics=(one,)), device)
 
     def ddeath(self, device: str = "reactor") -> Arrived:
@@ -273,7 +273,7 @@ def test_a_sequence_number_is_from_0_to_255(host: Host, edge: Edge, seq: int | N
 
 
 def test_births_that_define_badly_are_passed_over(host: Host, edge: Edge) -> None:
-    no_number = edge.nbirth()
+    no_number, edge.seq = edge.nbirth(), 1
     host.take(replace(no_number, payload=replace(no_number.payload, metrics=no_number.payload.metrics[1:])))
     host.take(edge.dbirth("other", alias=7), edge.dbirth("bare", name=None), edge.dbirth("untyped", datatype=None))
     twice = edge.dbirth("twice")
@@ -282,6 +282,21 @@ def test_births_that_define_badly_are_passed_over(host: Host, edge: Edge) -> Non
     for part in ("no bdSeq", "already that of 'reactor/level'", "has no name", "has no data type", "defined twice"):
         assert part in said
     assert set(host.nodes[KEY].devices) == {"reactor"}
+
+
+def test_a_message_of_an_earlier_session_is_passed_over(host: Host, edge: Edge) -> None:
+    late = edge.ddata(1.0)
+    host.take(edge.nbirth(), edge.dbirth(value=2.0), late).wait(0.0)
+    assert host.values() == [0.0, 2.0]
+    assert "sent before the last birth" in host.all(Remark)[0].text
+    assert host.all(AskRebirth) == [AskRebirth(KEY)]
+
+
+def test_an_edge_node_whose_clock_is_set_back_in_a_session_is_asked_for_a_rebirth(host: Host, edge: Edge) -> None:
+    edge.time = 10
+    host.take(edge.ddata(1.0)).wait(0.0)
+    assert host.all(AskRebirth) == [AskRebirth(KEY)]
+    assert host.take(edge.nbirth(), edge.dbirth(value=2.0), edge.ddata(3.0)).values() == [0.0, 2.0, 3.0]
 
 
 def test_a_historical_value_says_nothing_of_now(host: Host, edge: Edge) -> None:

@@ -136,7 +136,11 @@ def _numbered(key: Key, node: Node, arrived: Arrived, rules: Rules) -> Step:
     """A message in its turn is taken, and those that waited for it; an early one waits, a late one is passed over."""
     if not node.own.online:
         return _unsure(key, node, arrived.tick)
-    number = _number(arrived.payload)
+    number, sent = _number(arrived.payload), arrived.payload.timestamp
+    if sent is not None and sent < node.born:
+        said = f"{arrived.topic.message_type} of {arrived.topic.where} was sent before the last birth of its node"
+        node, unsaid = _unsure(key, node, arrived.tick)  # or its clock was set back: a birth settles that, too
+        return node, (Remark(f"{said}; it is passed over and a rebirth asked for"), *unsaid)
     ahead = (number - node.seq - 1) % ROUND
     if ahead == 0:
         return _in_turn(key, node, arrived)
