@@ -38,6 +38,8 @@ class Taken:
     quality: Quality
     historical: bool
     """Measured earlier and sent later; says nothing of now."""
+    unit: str = ""
+    """What its birth said in property engUnit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +85,7 @@ def taken(metric: Metric, defined: Defined, sent: int | None) -> Taken:
         at=milliseconds * 1000 + _beyond(metric),
         quality=_quality(metric),
         historical=bool(metric.is_historical),
+        unit=str(defined.properties.get("engUnit", "")),
     )
 
 

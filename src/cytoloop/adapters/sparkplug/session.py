@@ -116,7 +116,7 @@ def _node_born(key: Key, node: Node, payload: Payload) -> Step:
         return node, (Remark(f"an NBIRTH of {'/'.join(key)} came twice or after that of a later session"),)
     gone = {name: replace(device, online=False) for name, device in node.devices.items()}
     born = Node(bd_seq=number, born=birth.timestamp, seq=seq, devices=gone)
-    return _with_birth(born, "", birth), (Born(key, ""), Came(key, "", birth.values))
+    return _with_birth(born, "", birth), (Born(key, ""), Came(key, "", _there(birth)))
 
 
 def _node_died(key: Key, node: Node, payload: Payload) -> Step:
@@ -182,7 +182,7 @@ def _applied(key: Key, node: Node, arrived: Arrived) -> Step:
         match arrived.topic.message_type:
             case "DBIRTH":
                 birth = read_birth(arrived.payload)
-                return _with_birth(node, device, birth), (Born(key, device), Came(key, device, birth.values))
+                return _with_birth(node, device, birth), (Born(key, device), Came(key, device, _there(birth)))
             case "DDEATH":
                 gone = replace(node.devices.get(device, Metrics()), online=False)
                 return replace(node, devices={**node.devices, device: gone}), (Died(key, device),)
@@ -192,6 +192,11 @@ def _applied(key: Key, node: Node, arrived: Arrived) -> Step:
         node, unsaid = _unsure(key, node, arrived.tick)
         said = f"{arrived.topic.message_type} of {arrived.topic.where} is passed over: {error}"
         return node, (Remark(said), *unsaid)
+
+
+def _there(birth: Birth) -> tuple[Taken, ...]:
+    """The values that a birth has; what is null there has never been measured or sent."""
+    return tuple(each for each in birth.values if each.value is not None)
 
 
 def _with_birth(node: Node, device: str, birth: Birth) -> Node:
