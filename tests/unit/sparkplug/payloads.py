@@ -139,11 +139,20 @@ PEERS = tuple(
 """The types that pysparkplug knows."""
 
 
-def typed_metrics(kinds: tuple[DataType, ...]) -> st.SearchStrategy[list[tuple[DataType, Any, Metric]]]:
-    """Named metrics with a value of each kind."""
+SECONDS = st.integers(0, 10**11).map(lambda second: second * 1000)
+FOR_PEER: dict[DataType, st.SearchStrategy[Any]] = {
+    DataType.DATETIME: SECONDS,
+    DataType.DATETIME_ARRAY: many(SECONDS),
+    DataType.STRING_ARRAY: st.lists(TEXT.filter(lambda text: "\0" not in text), min_size=1, max_size=3).map(tuple),
+}
+"""Where pysparkplug holds less: dates it rounds through floats, up to the year 9999, and it writes no empty array."""
+
+
+def typed_metrics() -> st.SearchStrategy[list[tuple[DataType, Any, Metric]]]:
+    """Named metrics with a value of each type that pysparkplug knows."""
 
     def metric(at: int, kind: DataType, value: Any) -> tuple[DataType, Any, Metric]:
         return kind, value, Metric(name=f"m{at}", datatype=int(kind), timestamp=1000 + at, held=held(kind, value))
 
-    values = st.tuples(*[_of(kind) for kind in kinds])
-    return values.map(lambda each: [metric(at, kind, each[at]) for at, kind in enumerate(kinds)])
+    values = st.tuples(*[FOR_PEER.get(kind, _of(kind)) for kind in PEERS])
+    return values.map(lambda each: [metric(at, kind, each[at]) for at, kind in enumerate(PEERS)])
