@@ -14,7 +14,7 @@ from typing import Any
 
 from cytoloop.adapters.files import keep
 from cytoloop.adapters.sparkplug.codec import decode, encode
-from cytoloop.adapters.sparkplug.link import QUEUE, Broker, bounded, broken, client, library, subscribe
+from cytoloop.adapters.sparkplug.link import QUEUE, Broker, bounded, broken, client, library, publish, subscribe
 from cytoloop.adapters.sparkplug.serving import Message, Serving
 from cytoloop.adapters.sparkplug.topics import HostState, Topic, check_id, parse_state, parse_topic
 from cytoloop.adapters.sparkplug.wire import PayloadError
@@ -91,7 +91,7 @@ class EdgeNode:
                     await self._speak(mqtt, listening)
                 finally:
                     with suppress(library().MqttError):
-                        await mqtt.publish(topic.text, encode(payload), qos=0)
+                        await publish(mqtt, topic.text, encode(payload))
 
     def _topics(self) -> list[str]:
         node = self.serving
@@ -129,7 +129,7 @@ class EdgeNode:
 
     async def _publish(self, mqtt: Any, messages: Iterable[Message]) -> None:
         for topic, payload in messages:
-            await mqtt.publish(topic.text, encode(payload), qos=0)
+            await publish(mqtt, topic.text, encode(payload))
 
     # -- what comes in ------------------------------------------------------------------------------------------------
 

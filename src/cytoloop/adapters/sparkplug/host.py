@@ -16,7 +16,7 @@ from typing import Any
 from cytoloop.adapters.sparkplug.births import REBIRTH
 from cytoloop.adapters.sparkplug.codec import decode, encode
 from cytoloop.adapters.sparkplug.convention import milliseconds
-from cytoloop.adapters.sparkplug.link import Broker, bounded, broken, client, library, subscribe
+from cytoloop.adapters.sparkplug.link import Broker, bounded, broken, client, library, publish, subscribe
 from cytoloop.adapters.sparkplug.payload import DataType, Metric, Payload
 from cytoloop.adapters.sparkplug.session import disconnected, passed, received, unreadable
 from cytoloop.adapters.sparkplug.state import NOBODY, Arrived, AskRebirth, Effect, Key, Node, Nodes, Remark, Rules
@@ -56,6 +56,8 @@ class HostApplication:
 
     def start(self) -> None:
         """Connect, and stay connected until `close`; once only. UserError when the settings cannot work."""
+        if self._running is not None and self._running.done():
+            self._running.result()
         if self._running is None:
             check_id("a host", self.host_id)
             check_id("a group", self.group)
@@ -77,7 +79,7 @@ class HostApplication:
             return False
         payload = Payload(timestamp=milliseconds(self.clock.now()), metrics=tuple(metrics))
         try:
-            await mqtt.publish(topic.text, encode(payload), qos=0)
+            await publish(mqtt, topic.text, encode(payload))
         except Exception as error:
             if broken(error) is None:
                 raise
@@ -96,11 +98,11 @@ class HostApplication:
             left = end - time.monotonic()
             if left <= 0:
                 return False
-            changed = self._changed
+            changed = asyncio.ensure_future(self._changed.wait())
             try:
-                await asyncio.wait_for(changed.wait(), left)
-            except TimeoutError:
-                continue
+                await asyncio.wait({changed}, timeout=left)
+            finally:
+                changed.cancel()
         return True
 
     # -- the connection -----------------------------------------------------------------------------------------------
@@ -135,7 +137,7 @@ class HostApplication:
             topics = [self._state, *(Topic(kind, self.group, "+").text for kind in FROM_EDGE if kind[0] == "N")]
             topics += [Topic(kind, self.group, "+", "+").text for kind in FROM_EDGE if kind[0] == "D"]
             await subscribe(mqtt, topics)
-            await mqtt.publish(self._state, birth.payload, qos=1, retain=True)
+            await publish(mqtt, self._state, birth.payload, qos=1, retain=True)
             self._mqtt, self.trouble = mqtt, ""
             for key in {*((self.group, node) for node in self.nodes), *self.known}:
                 await self.ask_rebirth(key)
@@ -148,7 +150,7 @@ class HostApplication:
                 await asyncio.gather(looking, return_exceptions=True)
                 if asyncio.current_task() is not self._running:  # it was closed on purpose
                     with suppress(library().MqttError):
-                        await mqtt.publish(self._state, death.payload, qos=1, retain=True)
+                        await publish(mqtt, self._state, death.payload, qos=1, retain=True)
 
     async def _look(self) -> None:
         while True:
@@ -166,7 +168,7 @@ class HostApplication:
             return
         if topic.message_type == "STATE":
             if not _online(data):  # the death of an earlier connection of ours came late (§5.3)
-                await mqtt.publish(self._state, birth.payload, qos=1, retain=True)
+                await publish(mqtt, self._state, birth.payload, qos=1, retain=True)
             return
         try:
             payload = decode(data)

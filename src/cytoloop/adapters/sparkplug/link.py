@@ -1,5 +1,6 @@
 """The connection to an MQTT broker: its address, who we are to it, and how it is opened (MQTT 3.1.1 or 5)."""
 
+import asyncio
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,9 +91,23 @@ def client(to: Broker, identifier: str, will: tuple[str, bytes, bool]) -> Any:
 async def subscribe(mqtt: Any, topics: list[str]) -> None:
     """Subscribe to all of them at QoS 1. aiomqtt.MqttError when the broker does not allow one."""
     codes = await mqtt.subscribe([(each, 1) for each in topics])
+    _cancelled()
     refused = [topic for topic, code in zip(topics, codes, strict=True) if getattr(code, "is_failure", code == 128)]
     if refused:
         raise library().MqttError(f"it does not let us subscribe to {', '.join(refused)}; allow it in its access list")
+
+
+async def publish(mqtt: Any, topic: str, data: bytes, *, qos: int = 0, retain: bool = False) -> None:
+    """Publish; returns once it is handed to the network, or at QoS 1 once the broker has it."""
+    await mqtt.publish(topic, data, qos=qos, retain=retain)
+    _cancelled()
+
+
+def _cancelled() -> None:
+    """Raise a cancellation that came meanwhile: Python 3.11's `wait_for`, on which aiomqtt stands, may swallow it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def broken(error: BaseException) -> str | None:
@@ -106,7 +121,7 @@ def broken(error: BaseException) -> str | None:
             return f"its certificate is not accepted ({cause.verify_message}); renew it, or name its authority"
         if isinstance(cause, ssl.SSLError):
             return f"TLS failed ({cause.reason}); see whether it speaks TLS, and whether it takes our certificate"
-        if isinstance(cause, aiomqtt.MqttConnectError):
+        if isinstance(cause, aiomqtt.exceptions.MqttConnectError):
             return f"it lets nobody in under this name and password ({cause})"
         cause = cause.__cause__ or cause.__context__
     return f"{error or 'it gives no answer'}"
@@ -115,7 +130,7 @@ def broken(error: BaseException) -> str | None:
 def library() -> Any:
     """aiomqtt, which only those who speak MQTT need; UserError says how to get it."""
     try:
-        import aiomqtt  # noqa: PLC0415  (an extra)
+        import aiomqtt.exceptions  # noqa: PLC0415  (an extra)
     except ImportError as error:
         raise UserError("MQTT needs a library that is not installed; run: pip install 'cytoloop[mqtt]'") from error
     return aiomqtt
