@@ -1,6 +1,7 @@
 """The connection to an MQTT broker: its address, who we are to it, and how it is opened (MQTT 3.1.1 or 5)."""
 
 import asyncio
+import logging
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,6 +72,8 @@ def client(to: Broker, identifier: str, will: tuple[str, bytes, bool]) -> Any:
     """
     aiomqtt = library()
     topic, payload, retain = will
+    quiet = logging.getLogger("cytoloop.mqtt")
+    quiet.setLevel(logging.CRITICAL)  # what goes wrong is said in one sentence of our own
     v5 = to.version == "5"  # without an expiry interval its session ends with the connection, as a clean one does
     return aiomqtt.Client(
         to.host,
@@ -85,6 +88,7 @@ def client(to: Broker, identifier: str, will: tuple[str, bytes, bool]) -> Any:
         timeout=max(1.0, to.keepalive / 2),
         tls_context=_tls(to) if to.tls else None,
         max_queued_incoming_messages=QUEUE,
+        logger=quiet,
     )
 
 
