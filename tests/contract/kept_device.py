@@ -35,6 +35,7 @@ class KeptDevice:
         self._journal = folder / f"{unit}.jsonl"
         if not self._journal.exists():
             self._note({"began": clock.now().isoformat()})
+        self._began = instant(self._lines()[0]["began"])
 
     @property
     def unit(self) -> str:
@@ -96,7 +97,7 @@ class KeptDevice:
         return tuple(reading for reading in found if since is None or reading.at > since)
 
     def _measured_at(self, step: int) -> tuple[Reading, ...]:
-        at = after(self._began(), step * self._period)
+        at = after(self._began, step * self._period)
         qualities: tuple[Quality, ...] = ("good", "good", "good", "uncertain")
         lost = step % 7 == 6
         values = {"temperature": 37.0 + step / 1024, "glucose": math.nan if lost else 20.0 - step / 4096}
@@ -109,10 +110,7 @@ class KeptDevice:
         )  # fmt: skip
 
     def _steps(self, at: Instant) -> int:
-        return int(hours_between(self._began(), at) / self._period)
-
-    def _began(self) -> Instant:
-        return instant(self._lines()[0]["began"])
+        return int(hours_between(self._began, at) / self._period)
 
     def _commands(self) -> list[dict[str, Any]]:
         return self._lines()[1:]

@@ -32,7 +32,7 @@ from cytoloop.core.telemetry import STATUS, Readings, microseconds
 from cytoloop.core.time import Clock, Instant
 
 ROOT = Path(__file__).parents[2]
-RULES = Rules(reorder=0.2, again=0.5)
+RULES = Rules(reorder=0.2, again=0.2)
 
 
 @dataclass(slots=True)

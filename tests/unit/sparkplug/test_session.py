@@ -1,6 +1,6 @@
 """What a host knows of edge nodes: births, deaths, sequence, aliases; whatever the network does to the messages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,6 @@ from cytoloop.adapters.sparkplug.state import (
     Came,
     Died,
     Effect,
-    Missed,
     Nodes,
     Remark,
     Rules,
@@ -192,7 +191,6 @@ def test_what_comes_early_waits_for_what_is_missing(host: Host, edge: Edge) -> N
     host.take(one).wait(10.0)
     assert host.values() == [0.0, 1.0, 2.0, 3.0]
     assert not host.all(AskRebirth)
-    assert not host.all(Missed)
 
 
 def test_what_stays_missing_is_asked_for_by_a_rebirth(host: Host, edge: Edge) -> None:
@@ -201,8 +199,8 @@ def test_what_stays_missing_is_asked_for_by_a_rebirth(host: Host, edge: Edge) ->
     assert not host.all(AskRebirth)
     host.wait(0.2)
     assert host.all(AskRebirth) == [AskRebirth(KEY)]
-    assert host.all(Missed) == [Missed(KEY)]
-    assert host.values() == [0.0, 2.0]
+    assert host.all(Died) == [Died(KEY, "")]
+    assert host.values() == [0.0]
     assert "number 2 did not come" in host.all(Remark)[0].text
     host.wait(4.9)
     assert len(host.all(AskRebirth)) == 1
@@ -213,11 +211,27 @@ def test_what_stays_missing_is_asked_for_by_a_rebirth(host: Host, edge: Edge) ->
     assert host.values()[-1] == 3.0
 
 
+def test_what_came_before_its_birth_is_taken_after_it(host: Host, edge: Edge) -> None:
+    """Whatever is overtaken: a birth, in the middle of a session or before the first."""
+    host.take(*[edge.ddata(0.0) for _ in range(100)])
+    edge.bd_seq = 1
+    birth, device, one, two = edge.nbirth(), edge.dbirth(value=1.0), edge.ddata(2.0), edge.ddata(3.0)
+    host.take(two, device, one).wait(0.1).take(birth)
+    assert host.values()[-4:] == [0.0, 1.0, 2.0, 3.0]
+    assert host.online()
+    assert Host().take(one, two, device, birth).values() == [1.0, 2.0, 3.0]
+    late = edge.ddata(4.0)
+    host.take(edge.nbirth(), edge.dbirth(value=5.0), late).wait(0.0)
+    assert host.values()[-1] == 5.0
+
+
 def test_no_more_than_so_many_wait(host: Host, edge: Edge) -> None:
     edge.ddata(0.5)  # lost
     host.take(*[edge.ddata(float(each)) for each in range(HELD_BACK)]).wait(0.0)
+    assert not host.all(AskRebirth)
+    host.take(edge.ddata(1.0)).wait(0.0)
     assert host.all(AskRebirth) == [AskRebirth(KEY)]
-    assert len(host.values()) == HELD_BACK + 1
+    assert len(host.nodes[KEY].early) == HELD_BACK
 
 
 def test_what_comes_twice_or_late_is_taken_once(host: Host, edge: Edge) -> None:
@@ -261,7 +275,7 @@ def test_a_value_that_cannot_be_understood_asks_for_a_rebirth(
 def test_a_message_that_cannot_be_read_asks_for_a_rebirth(host: Host, edge: Edge) -> None:
     lost = edge.ddata(1.0)
     host.nodes, effects = unreadable(host.nodes, lost.topic, PayloadError("it is cut short"), 0.0)
-    assert effects == (Remark("DDATA of plant/line/reactor is passed over: it is cut short"), Missed(KEY))
+    assert effects == (Remark("DDATA of plant/line/reactor is passed over: it is cut short"),)
     assert host.wait(0.0).all(AskRebirth) == [AskRebirth(KEY)]
 
 
@@ -285,10 +299,13 @@ def test_births_that_define_badly_are_passed_over(host: Host, edge: Edge) -> Non
 
 
 def test_a_message_of_an_earlier_session_is_passed_over(host: Host, edge: Edge) -> None:
-    late = edge.ddata(1.0)
+    in_turn, late = edge.ddata(1.0), edge.ddata(1.0)
     host.take(edge.nbirth(), edge.dbirth(value=2.0), late).wait(0.0)
     assert host.values() == [0.0, 2.0]
     assert "sent before the last birth" in host.all(Remark)[0].text
+    assert not host.all(AskRebirth)
+    host.take(in_turn).wait(0.0)
+    assert host.values() == [0.0, 2.0]
     assert host.all(AskRebirth) == [AskRebirth(KEY)]
 
 
@@ -324,10 +341,6 @@ def test_without_a_broker_nobody_is_known_to_be_there(host: Host, edge: Edge) ->
 
 
 # -- whatever the network does ----------------------------------------------------------------------------------------
-
-
-def _all_taken_in_order(host: Host, sent: Sequence[float]) -> None:
-    assert host.values()[1:] == list(sent)
 
 
 @given(st.lists(st.integers(0, 9), max_size=120))

@@ -10,6 +10,7 @@ from cytoloop.adapters.sparkplug.convention import (
     COMMAND_KEY,
     COMMAND_VERB,
     HISTORY_KEY,
+    HISTORY_SEND,
     HISTORY_SINCE,
     NAME,
     RECALL_KEY,
@@ -44,12 +45,13 @@ def recall_metrics(key: str, now: Instant) -> tuple[Metric, ...]:
     return (metric(RECALL_KEY, DataType.STRING, key, milliseconds(now)),)
 
 
-def history_metrics(key: str, since: Instant, now: Instant) -> tuple[Metric, ...]:
-    """The request for everything measured from `since` on."""
+def history_metrics(key: str, since: Instant, send: bool, now: Instant) -> tuple[Metric, ...]:
+    """The question how much was measured from `since` on, and whether to send it again."""
     at = milliseconds(now)
     return (
         metric(HISTORY_KEY, DataType.STRING, key, at),
         metric(HISTORY_SINCE, DataType.INT64, microseconds(since), at),
+        metric(HISTORY_SEND, DataType.BOOLEAN, send, at),
     )
 
 

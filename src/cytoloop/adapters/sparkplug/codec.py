@@ -105,51 +105,53 @@ class _Reading:
         """The part whose fields are in `span`."""
         if depth > DEEPEST:
             raise refused(path, span[0], f"it is nested more than {DEEPEST} deep")
-        part = PARTS[name]
-        found: dict[str, Any] = {}
-        held: tuple[str, Any] | None = None
+        part, found, held = PARTS[name], dict[str, Any](), None
         for given, wire_type, raw, at in read_fields(self.data, span, path):
             field = part.by_number.get(given)
             if field is None:
                 continue
-            here = (*path, f"{field.name}[{len(found.get(field.name, ()))}]" if field.many else field.name)
-            values = self._values(field, wire_type, raw, (here, at, depth))
-            if (name, field.name) in TYPED:
-                _check_types(values, here, at)
             if field.many:
-                found.setdefault(field.name, []).extend(values)
+                row = found.setdefault(field.name, [])
+                row.extend(self._several(field, wire_type, raw, ((*path, f"{field.name}[{len(row)}]"), at, depth)))
             elif field.name in found or (field.held and held):
-                raise refused(here, at, "it is given twice")
+                raise refused((*path, field.name), at, "it is given twice")
             elif field.held:
-                held = (field.name, values[0])
+                held = (field.name, self._one(field, wire_type, raw, (path, at, depth)))
             else:
-                found[field.name] = values[0]
+                found[field.name] = self._one(field, wire_type, raw, (path, at, depth))
+            if (name, field.name) in TYPED:
+                _check_types(found[field.name], (*path, field.name), at)
         made = {key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}
-        return part.make(**made, **({"held": held} if held else {}))
+        return part.make(**made, held=held) if held else part.make(**made)
 
-    def _values(self, field: Field, wire_type: int, raw: int | Span, place: tuple[Path, int, int]) -> list[Any]:
-        """The value of one field; several when numbers are packed into one (proto2 lets a sender do so)."""
+    def _several(self, field: Field, wire_type: int, raw: int | Span, place: tuple[Path, int, int]) -> list[Any]:
+        """One more value of a field that has many; several when numbers are packed into one (proto2 allows it)."""
         path, at, depth = place
-        packed = field.many and wire_type == BYTES and WIRE[field.kind] == NUMBER
-        if wire_type != WIRE[field.kind] and not packed:
-            said = f"{SAID[WIRE[field.kind]]} should stand there and {SAID[wire_type]} does"
-            raise refused(path, at, said, "see whether its sender uses another schema")
-        values = (
-            self._packed(cast(Span, raw), path)
-            if packed
-            else [self._part_of(field, raw, path, depth) if field.kind == "part" else self._value(field, raw, path)]
-        )
-        if field.many:
-            self.left -= len(values)
-            if self.left < 0:
-                raise refused(path, at, f"it has more than {MOST} elements", "have it sent in parts")
-        return [_fitting(field, value, path, at) for value in values]
+        if wire_type == BYTES and WIRE[field.kind] == NUMBER:
+            values = [_fitting(field, each, path, at) for each in self._packed(cast(Span, raw), path)]
+        else:
+            values = [self._one(field, wire_type, raw, (path[:-1], at, depth), path[-1])]
+        self.left -= len(values)
+        if self.left < 0:
+            raise refused(path, at, f"it has more than {MOST} elements", "have it sent in parts")
+        return values
 
-    def _part_of(self, field: Field, raw: int | Span, path: Path, depth: int) -> Any:
-        made = self.part(field.part, cast(Span, raw), path, depth + 1)
+    def _one(self, field: Field, wire_type: int, raw: int | Span, place: tuple[Path, int, int], name: str = "") -> Any:
+        """The value of one field; `name`: what it is called in a path, when not as the field."""
+        path, at, depth = place
+        if wire_type != WIRE[field.kind]:
+            said = f"{SAID[WIRE[field.kind]]} should stand there and {SAID[wire_type]} does"
+            raise refused((*path, name or field.name), at, said, "see whether its sender uses another schema")
+        if field.kind == "part":
+            return self._part(field, cast(Span, raw), (*path, name or field.name), depth)
+        if isinstance(raw, int):
+            return _fitting(field, raw, path, at)
+        return self._value(field, raw, path)
+
+    def _part(self, field: Field, span: Span, path: Path, depth: int) -> Any:
+        made = self.part(field.part, span, path, depth + 1)
         if field.part == "PropertySet" and len(made.keys) != len(made.values):
-            said = f"{len(made.keys)} keys do not fit {len(made.values)} values"
-            raise refused(path, cast(Span, raw)[0], said)
+            raise refused(path, span[0], f"{len(made.keys)} keys do not fit {len(made.values)} values")
         return made
 
     def _packed(self, span: Span, path: Path) -> list[int]:
@@ -161,10 +163,8 @@ class _Reading:
                 break
         return values
 
-    def _value(self, field: Field, raw: int | Span, path: Path) -> Any:
-        if isinstance(raw, int):
-            return raw
-        begin, end = raw
+    def _value(self, field: Field, span: Span, path: Path) -> Any:
+        begin, end = span
         if field.kind == "float":
             return struct.unpack_from("<f", self.data, begin)[0]
         if field.kind == "double":
@@ -175,18 +175,18 @@ class _Reading:
         try:
             return taken.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise refused(path, begin + error.start, "the text is not UTF-8") from error
+            raise refused((*path, field.name), begin + error.start, "the text is not UTF-8") from error
 
 
-def _fitting(field: Field, value: Any, path: Path, at: int) -> Any:
+def _fitting(field: Field, value: int, path: Path, at: int) -> int | bool:
     """The value, a truth value as one. PayloadError when a number does not fit its field."""
-    if field.kind in TOP and value >= TOP[field.kind]:
-        raise refused(path, at, f"{value} does not fit a {field.kind}")
+    if value >= TOP[field.kind]:
+        raise refused((*path, field.name), at, f"{value} does not fit a {field.kind}")
     return bool(value) if field.kind == "bool" else value
 
 
-def _check_types(values: list[Any], path: Path, at: int) -> None:
-    for value in values:
+def _check_types(found: Any, path: Path, at: int) -> None:
+    for value in found if isinstance(found, list) else (found,):
         if value not in KNOWN:
             remedy = "see whether its sender uses a later specification than 3.0.0"
             raise refused(path, at, f"there is no data type {value}", remedy)

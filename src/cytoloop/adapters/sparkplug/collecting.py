@@ -1,4 +1,8 @@
-"""The readings of one device as they come over Sparkplug: each once, and from when to when they are all here."""
+"""The readings of one device as they come over Sparkplug: each once, and from when to when they are all here.
+
+A device says how many readings it has of a stretch of time. Who holds as many of it has them all, whatever a network
+lost or sent twice, since a reading is the same however often it comes.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,16 +17,23 @@ KEPT = 200_000
 TICK = timedelta(microseconds=1)
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a device says of its readings."""
+
+    number: int
+    begin: Instant
+    """Source time of the first that it still has."""
+    upto: Instant
+    """Up to when (not including) they are counted."""
+
+
 @dataclass(slots=True)
 class Collected:
     """What came, live and as history, in any order and any number of times."""
 
     whole: tuple[Instant, Instant] | None = None
     """From and up to (not including) which everything measured is here."""
-    breaks: int = 0
-    """How often something may have been missed."""
-    joined: int = 0
-    """`breaks` when `whole` was true last."""
     _rows: dict[tuple[Instant, str], Reading] = field(default_factory=dict)
 
     def take(self, found: Iterable[Reading]) -> None:
@@ -32,23 +43,21 @@ class Collected:
         if len(self._rows) > KEPT:
             self._forget()
 
-    def asking(self, since: Instant, until: Instant) -> Instant | None:
-        """From when on the device must send again for `since` to `until` to be whole; None: it is.
-
-        `until` or later: nothing again, only what is on its way.
-        """
+    def missing(self, since: Instant, until: Instant) -> Instant | None:
+        """From when on it must be asked whether all is here, for `since` to `until` to be; None: all is."""
         if self.whole is None or not self.whole[0] <= since <= self.whole[1]:
             return since
-        if until <= self.whole[1]:
-            return None
-        return until if self.joined == self.breaks else self.whole[1]
+        return None if until <= self.whole[1] else self.whole[1]
 
-    def answered(self, since: Instant, until: Instant, breaks: int) -> None:
-        """The device has sent again what `asking` said, and nothing was missed since `breaks` was read."""
-        begin, end = since, until
+    def counted(self, since: Instant, count: Count) -> bool:
+        """Whether all is here that the device says it still has from `since` on."""
+        upto = count.upto
+        if sum(count.begin <= at < upto for at, _ in self._rows) != count.number:
+            return False
         if self.whole is not None and self.whole[0] <= since <= self.whole[1]:
-            begin, end = self.whole[0], max(until, self.whole[1])
-        self.whole, self.joined = (begin, end) if begin < end else None, breaks
+            since, upto = self.whole[0], max(self.whole[1], upto)
+        self.whole = (since, upto) if since < upto else None
+        return True
 
     def within(self, batch: str, since: Instant, until: Instant, received: Instant) -> Readings | None:
         """The readings from `since` up to `until`, in order of source time; None when there is none."""

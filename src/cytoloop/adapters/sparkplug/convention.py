@@ -12,8 +12,10 @@ All of them are in the device's DBIRTH, so that any host sees what there is (doc
   Command/Key, Verb, Arguments    written together in one DCMD: begin this, once for this key
   Recall/Key               written: say what became of this key
   Outcome/Key, State, Document    sent together: "unknown", "underway" or "ended", and the outcome as JSON
-  History/Key, Since       written together: send again what was measured since, as historical values
-  History/Answered         sent after them: the key
+  History/Key, Since, Send    written together: what was measured since? Count it only, or send it again as historical
+                           values, a thousand or so at a time
+  History/Answered, Count, From, Upto    sent together, after the values: the key; how many there are, from when
+                           (no earlier than since) up to when (not including)
 """
 
 import math
@@ -37,7 +39,11 @@ SIGNALS, SET_POINTS, PROGRAMS = "Signals/", "Set-points/", "Programs/"
 COMMAND_KEY, COMMAND_VERB, COMMAND_ARGUMENTS = "Command/Key", "Command/Verb", "Command/Arguments"
 RECALL_KEY = "Recall/Key"
 OUTCOME_KEY, OUTCOME_STATE, OUTCOME_DOCUMENT = "Outcome/Key", "Outcome/State", "Outcome/Document"
-HISTORY_KEY, HISTORY_SINCE, HISTORY_ANSWERED = "History/Key", "History/Since", "History/Answered"
+HISTORY_KEY, HISTORY_SINCE, HISTORY_SEND = "History/Key", "History/Since", "History/Send"
+HISTORY_ANSWERED, HISTORY_COUNT = "History/Answered", "History/Count"
+HISTORY_FROM, HISTORY_UPTO = "History/From", "History/Upto"
+MOMENTS = (HISTORY_SINCE, HISTORY_COUNT, HISTORY_FROM, HISTORY_UPTO)
+"""Whole numbers; times among them are microseconds since 1970 UTC."""
 WRITTEN = (COMMAND_KEY, COMMAND_VERB, COMMAND_ARGUMENTS, RECALL_KEY, HISTORY_KEY)
 """Texts that a host writes; they are null in a birth."""
 SENT = (OUTCOME_KEY, OUTCOME_STATE, OUTCOME_DOCUMENT, HISTORY_ANSWERED)

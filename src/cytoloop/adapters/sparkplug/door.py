@@ -21,10 +21,13 @@ from cytoloop.adapters.sparkplug.asking import (
     recall_metrics,
 )
 from cytoloop.adapters.sparkplug.births import Taken
-from cytoloop.adapters.sparkplug.collecting import Collected
+from cytoloop.adapters.sparkplug.collecting import Collected, Count
 from cytoloop.adapters.sparkplug.convention import (
     DEVICES,
     HISTORY_ANSWERED,
+    HISTORY_COUNT,
+    HISTORY_FROM,
+    HISTORY_UPTO,
     OUTCOME_DOCUMENT,
     OUTCOME_KEY,
     OUTCOME_STATE,
@@ -33,13 +36,16 @@ from cytoloop.adapters.sparkplug.convention import (
 )
 from cytoloop.adapters.sparkplug.host import HostApplication
 from cytoloop.adapters.sparkplug.payload import Metric
-from cytoloop.adapters.sparkplug.state import Born, Came, Died, Effect, Metrics, Missed, Node, Remark
+from cytoloop.adapters.sparkplug.state import Came, Effect, Metrics, Node, Remark
 from cytoloop.adapters.sparkplug.topics import Topic
 from cytoloop.core.equipment import Command, Outcome, UnreachableError
 from cytoloop.core.errors import UserError
 from cytoloop.core.telemetry import Readings, moment
 from cytoloop.core.time import Instant
 
+HISTORIES = (HISTORY_ANSWERED, HISTORY_COUNT, HISTORY_FROM, HISTORY_UPTO)
+TURNS = 20
+"""How often a device is asked to send readings again before they are given up."""
 REMARKS = 1000
 """Remarks that are kept."""
 
@@ -69,8 +75,8 @@ class SparkplugDoor:
     _sent: dict[str, str] = field(default_factory=dict)
     """Key -> unit it was sent to."""
     _answers: dict[tuple[str, str], Answer] = field(default_factory=dict)
-    _histories: dict[str, Instant] = field(default_factory=dict)
-    """Requests for history that were answered -> the device's time then."""
+    _histories: dict[str, Count] = field(default_factory=dict)
+    """Requests for history that were answered -> what the device says of it."""
     _collected: dict[str, Collected] = field(default_factory=dict)
     _numbers: "count[int]" = field(default_factory=count)
 
@@ -112,14 +118,14 @@ class SparkplugDoor:
         """
         self.host.start()
         kept = self._collected.setdefault(unit, Collected())
-        end = time.monotonic() + 3 * self.patience
-        while (begin := kept.asking(since, until)) is not None:
-            breaks, at = kept.breaks, await self._history(unit, begin)
-            if kept.breaks == breaks:
-                kept.answered(since, min(until, at), breaks)
+        send, wrong = False, 0
+        while (begin := kept.missing(since, until)) is not None:
+            whole = kept.counted(begin, await self._history(unit, begin, send=send))
+            if whole and not send:
                 break
-            if time.monotonic() > end:
-                raise self._unreachable(unit, "its connection breaks off again and again")
+            send, wrong = not whole, 0 if whole else wrong + 1
+            if wrong > TURNS:
+                raise UnreachableError(f"{unit} says that it has more readings, or fewer, than it sends; look at it")
         return kept.within(batch, since, until, self.host.clock.now())
 
     async def close(self) -> None:
@@ -160,11 +166,11 @@ class SparkplugDoor:
             topic, device = found
             await self.host.write(topic, addressed(made(device), device.metrics))
 
-    async def _history(self, unit: str, since: Instant) -> Instant:
-        """Return once the device has sent all it measured from `since` on and what is new: its time up to which."""
+    async def _history(self, unit: str, since: Instant, *, send: bool) -> Count:
+        """How many readings the device has from `since` on; `send`: it sends them again before it says so."""
         key, end = f"{self.host.host_id}/{next(self._numbers)}", time.monotonic() + self.patience
         while key not in self._histories:
-            await self._write(unit, lambda _: history_metrics(key, since, self.host.clock.now()))
+            await self._write(unit, lambda _: history_metrics(key, since, send, self.host.clock.now()))
             if not await self.host.until(lambda: key in self._histories, self.again) and time.monotonic() >= end:
                 raise self._unreachable(unit)
         return self._histories.pop(key)
@@ -220,8 +226,6 @@ class SparkplugDoor:
                 self._answer(device, {value.name: value for value in values if not value.name.startswith(SIGNALS)})
                 found = (reading_of(device, value) for value in values)
                 self._collected.setdefault(device, Collected()).take(each for each in found if each is not None)
-            case Born() | Died() | Missed():
-                self._broke(effect)
             case _:
                 pass
 
@@ -232,16 +236,9 @@ class SparkplugDoor:
             case [str(key), str(state), str(document)]:
                 last = self._answers.get((unit, key))
                 self._answers[unit, key] = Answer(last.number + 1 if last else 0, state, document)
-        answered = values.get(HISTORY_ANSWERED)
-        if answered is not None and isinstance(answered.value, str):
-            self._histories[answered.value] = moment(answered.at)
-
-    def _broke(self, effect: "Born | Died | Missed") -> None:
-        """What came live may have a hole from here on."""
-        device = "" if isinstance(effect, Missed) else effect.device
-        node = self.host.known.get(effect.key)
-        for unit in [device] if device else (node.devices if node else ()):
-            self._collected.setdefault(unit, Collected()).breaks += 1
+        match [values[name].value for name in HISTORIES if name in values]:
+            case [str(key), int(number), int(begin), int(upto)]:
+                self._histories[key] = Count(number, moment(begin), moment(upto))
 
 
 def _named(node: Node) -> tuple[str, ...]:

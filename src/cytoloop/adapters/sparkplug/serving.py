@@ -17,8 +17,8 @@ from cytoloop.adapters.sparkplug.births import BD_SEQ, REBIRTH
 from cytoloop.adapters.sparkplug.convention import (
     COMMAND_KEY,
     DEVICES,
-    HISTORY_ANSWERED,
     HISTORY_KEY,
+    HISTORY_SEND,
     HISTORY_SINCE,
     RECALL_KEY,
     STATE,
@@ -29,6 +29,7 @@ from cytoloop.adapters.sparkplug.payload import DataType, Metric, Payload
 from cytoloop.adapters.sparkplug.telling import (
     birth_metrics,
     command_of,
+    history_metrics,
     outcome_metrics,
     reading_metric,
     set_point_metrics,
@@ -44,6 +45,8 @@ from cytoloop.core.time import Clock, Instant
 
 TOGETHER = 200
 """Most values in one message."""
+AT_ONCE = 1000
+"""Readings that are sent again for one request, with those of the same moment as the last."""
 TICK = timedelta(microseconds=1)
 Message: TypeAlias = tuple[Topic, Payload]
 
@@ -121,7 +124,7 @@ class Serving:
         return [self._numbered("NBIRTH", "", own), *(self._birth(device) for device in reached)]
 
     def doubt(self, tick: float) -> None:
-        """The connection was lost, or a host missed something: what was sent last may not have come through."""
+        """The connection was lost: what was sent last may not have come through."""
         for sent in self._sent.values():
             sent.back(tick, self.overlap)
 
@@ -163,7 +166,6 @@ class Serving:
     def _told(self, topic: Topic, payload: Payload, tick: float) -> list[Message]:
         values = {name: value for each in payload.metrics for name, value in [self._value(topic.device, each)]}
         if topic.message_type == "NCMD" and values.get(REBIRTH) is True:
-            self.doubt(tick)
             return [*self.births(), *self.backlog(tick)]
         device = self._by_unit.get(topic.device)
         if device is None or topic.device in self._lost:
@@ -176,7 +178,7 @@ class Serving:
             return self._answer(device, key)
         key, since = values.get(HISTORY_KEY), values.get(HISTORY_SINCE)
         if isinstance(key, str) and isinstance(since, int):
-            return self._history(device, key, since, tick)
+            return self._history(device, key, moment(since), values.get(HISTORY_SEND) is True, tick)
         raise PayloadError(f"{', '.join(map(repr, values))} cannot be written; write a command with {COMMAND_KEY}")
 
     def _value(self, unit: str, each: Metric) -> tuple[str, Value | None]:
@@ -197,13 +199,17 @@ class Serving:
         state: KeyState = "ended" if outcome else "underway" if device.seen(key) else "unknown"
         return self._data(device.unit, outcome_metrics(key, state, outcome, self.clock.now()))
 
-    def _history(self, device: Device, key: str, since: int, tick: float) -> list[Message]:
-        """Everything new, then what was measured since, then that this is all."""
-        now = self.clock.now()  # what is measured after it is not promised
+    def _history(self, device: Device, key: str, since: Instant, send: bool, tick: float) -> list[Message]:
+        """Everything new; what was measured since, if it is to be sent, and not too much of it; how much that is."""
+        upto = self.clock.now()  # of what is measured later nothing is promised
         new = self._measured(device.unit, tick, historical=False)
-        old = [reading_metric(each, historical=True) for each in self._known(device, moment(since) - TICK)]
-        end = metric(HISTORY_ANSWERED, DataType.STRING, key, milliseconds(now))
-        return [*new, *self._data(device.unit, old), *self._data(device.unit, (end,))]
+        found = self._known(device, since - TICK)
+        if send and len(found) > AT_ONCE:
+            upto = found[AT_ONCE - 1].at + TICK
+            found = [each for each in found if each.at < upto]
+        old = [reading_metric(each, historical=True) for each in found] if send else []
+        end = history_metrics(key, found, since, upto)
+        return [*new, *self._data(device.unit, old), *self._data(device.unit, end)]
 
     # -- messages -----------------------------------------------------------------------------------------------------
 

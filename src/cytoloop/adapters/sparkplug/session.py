@@ -6,17 +6,18 @@ Pure: (state, message) -> (state, what to do about it). The rules are those of E
   broker may deliver after the next birth, is passed over. With a node, all of its devices are gone.
 - A device is there from its DBIRTH to its DDEATH (§5.6, §5.7); after a new NBIRTH, only from its next DBIRTH on.
 - Every message but NBIRTH and NDEATH carries the number after that of the one before, 255 followed by 0 (§6.4.5). What
-  comes too early waits for what is missing, `Rules.reorder` seconds at most; then a rebirth is asked for (§5.9).
+  comes too early waits for what is missing, `Rules.reorder` seconds at most; then a rebirth is asked for (§5.9), and
+  until it comes the node counts as gone: what is missing may have been a birth with other meanings.
 - What names a metric or a device that no birth defined is passed over and a rebirth asked for (§5.17, §6.4.23).
 
 Whatever is passed over is said in a remark.
 """
 
 from dataclasses import replace
-from typing import TypeAlias
 
-from cytoloop.adapters.sparkplug.births import Birth, Defined, Taken, bd_seq, read_birth, taken
-from cytoloop.adapters.sparkplug.payload import Metric, Payload
+from cytoloop.adapters.sparkplug.applying import Step, applied, passed_over, there, unsure, with_birth
+from cytoloop.adapters.sparkplug.births import bd_seq, read_birth
+from cytoloop.adapters.sparkplug.payload import Payload
 from cytoloop.adapters.sparkplug.state import (
     Arrived,
     AskRebirth,
@@ -25,8 +26,6 @@ from cytoloop.adapters.sparkplug.state import (
     Died,
     Effect,
     Key,
-    Metrics,
-    Missed,
     Node,
     Nodes,
     Remark,
@@ -43,29 +42,24 @@ AHEAD = ROUND // 2
 """How far a number may be ahead; what is further came late or twice."""
 
 
-Step: TypeAlias = tuple[Node, tuple[Effect, ...]]
-
-
 def received(nodes: Nodes, arrived: Arrived, rules: Rules) -> tuple[Nodes, tuple[Effect, ...]]:
     """The state after a message from an edge node, and what is to be done."""
     key = (arrived.topic.group, arrived.topic.node)
     try:
         node, effects = _received(key, nodes.get(key, Node()), arrived, rules)
     except PayloadError as error:
-        node, unsaid = _unsure(key, nodes.get(key, Node()), arrived.tick)
-        effects = (Remark(f"{arrived.topic.message_type} of {arrived.topic.where} is passed over: {error}"), *unsaid)
+        node, effects = unsure(nodes.get(key, Node()), arrived.tick), (passed_over(arrived.topic, error),)
     return {**nodes, key: node}, effects
 
 
 def unreadable(nodes: Nodes, topic: Topic, error: PayloadError, tick: float) -> tuple[Nodes, tuple[Effect, ...]]:
     """The state after a message that could not be read: it is passed over, and a rebirth asked for."""
     key = (topic.group, topic.node)
-    node, unsaid = _unsure(key, nodes.get(key, Node()), tick)
-    return {**nodes, key: node}, (Remark(f"{topic.message_type} of {topic.where} is passed over: {error}"), *unsaid)
+    return {**nodes, key: unsure(nodes.get(key, Node()), tick)}, (passed_over(topic, error),)
 
 
 def passed(nodes: Nodes, tick: float, rules: Rules) -> tuple[Nodes, tuple[Effect, ...]]:
-    """The state once `tick` has come: what waited too long is taken as it is, and rebirths are asked for."""
+    """The state once `tick` has come: sessions with a gap are over, and rebirths are asked for."""
     after, effects = dict(nodes), list[Effect]()
     for key, each in nodes.items():
         node = each
@@ -97,7 +91,7 @@ def disconnected(nodes: Nodes) -> tuple[Nodes, tuple[Effect, ...]]:
 def _received(key: Key, node: Node, arrived: Arrived, rules: Rules) -> Step:
     match arrived.topic.message_type:
         case "NBIRTH":
-            return _node_born(key, node, arrived.payload)
+            return _node_born(key, node, arrived, rules)
         case "NDEATH":
             return _node_died(key, node, arrived.payload)
         case "DBIRTH" | "DDEATH" | "NDATA" | "DDATA":
@@ -106,17 +100,19 @@ def _received(key: Key, node: Node, arrived: Arrived, rules: Rules) -> Step:
             return node, ()
 
 
-def _node_born(key: Key, node: Node, payload: Payload) -> Step:
-    """A session begins; one that began before the present one and comes late is passed over."""
-    number, birth = bd_seq(payload), read_birth(payload)
-    seq = _number(payload)
+def _node_born(key: Key, node: Node, arrived: Arrived, rules: Rules) -> Step:
+    """A session begins, with what came of it already; one that comes after a later one is passed over."""
+    number, birth, seq = bd_seq(arrived.payload), read_birth(arrived.payload), _number(arrived.payload)
     near = (None, number, (number - 1) % ROUND)
     twice = node.own.online and (number, birth.timestamp) == (node.bd_seq, node.born)
     if twice or (birth.timestamp < node.born and node.bd_seq not in near):
         return node, (Remark(f"an NBIRTH of {'/'.join(key)} came twice or after that of a later session"),)
     gone = {name: replace(device, online=False) for name, device in node.devices.items()}
-    born = Node(bd_seq=number, born=birth.timestamp, seq=seq, devices=gone)
-    return _with_birth(born, "", birth), (Born(key, ""), Came(key, "", _there(birth)))
+    its = {number: each for number, each in node.early.items() if (each.payload.timestamp or 0) >= birth.timestamp}
+    born = Node(bd_seq=number, born=birth.timestamp, sent=birth.timestamp, seq=seq, devices=gone, early=its)
+    node, effects = _drained(key, with_birth(born, "", birth))
+    gap = arrived.tick + rules.reorder if node.early else None
+    return replace(node, gap=gap), (Born(key, ""), Came(key, "", there(birth)), *effects)
 
 
 def _node_died(key: Key, node: Node, payload: Payload) -> Step:
@@ -134,133 +130,56 @@ def _dead(node: Node) -> Node:
 
 def _numbered(key: Key, node: Node, arrived: Arrived, rules: Rules) -> Step:
     """A message in its turn is taken, and those that waited for it; an early one waits, a late one is passed over."""
+    number, sent = _number(arrived.payload), arrived.payload.timestamp or node.sent
     if not node.own.online:
-        return _unsure(key, node, arrived.tick)
-    number, sent = _number(arrived.payload), arrived.payload.timestamp
-    if sent is not None and sent < node.born:
-        said = f"{arrived.topic.message_type} of {arrived.topic.where} was sent before the last birth of its node"
-        node, unsaid = _unsure(key, node, arrived.tick)  # or its clock was set back: a birth settles that, too
-        return node, (Remark(f"{said}; it is passed over and a rebirth asked for"), *unsaid)
+        return unsure(_held_back(node, number, arrived), arrived.tick), ()
+    about = f"{arrived.topic.message_type} of {arrived.topic.where}"
     ahead = (number - node.seq - 1) % ROUND
+    if sent < node.born:  # in its turn all the same: its clock may have been set back, which a birth settles
+        said = Remark(f"{about} was sent before the last birth of its node; it is passed over")
+        return (unsure(node, arrived.tick) if ahead == 0 else node), (said,)
     if ahead == 0:
-        return _in_turn(key, node, arrived)
-    if ahead >= AHEAD or number in node.early:
-        said = f"{arrived.topic.message_type} of {arrived.topic.where} with number {number} came late or twice"
-        return node, (Remark(f"{said}, after number {node.seq}; it is passed over"),)
-    waiting = replace(node, early={**node.early, number: arrived})
-    wait = arrived.tick + (rules.reorder if len(waiting.early) < HELD_BACK else 0.0)
-    return replace(waiting, gap=wait if node.gap is None else min(node.gap, wait)), ()
+        node, effects = _taken(key, node, arrived)
+        node, more = _drained(key, node)
+        return replace(node, gap=node.gap if node.early else None), (*effects, *more)
+    if (ahead >= AHEAD and sent <= node.sent) or number in node.early:
+        return node, (Remark(f"{about} with number {number} came late or twice, after {node.seq}; it is passed over"),)
+    wait = arrived.tick + (rules.reorder if len(node.early) < HELD_BACK else 0.0)
+    gap = wait if node.gap is None else min(node.gap, wait)
+    return replace(_held_back(node, number, arrived), gap=gap), ()
 
 
-def _in_turn(key: Key, node: Node, arrived: Arrived) -> Step:
-    node, effects = _applied(key, replace(node, seq=_number(arrived.payload)), arrived)
+def _taken(key: Key, node: Node, arrived: Arrived) -> Step:
+    number, sent = _number(arrived.payload), arrived.payload.timestamp or node.sent
+    rest = {each: early for each, early in node.early.items() if each != number}
+    return applied(key, replace(node, seq=number, sent=sent, early=rest), arrived)
+
+
+def _drained(key: Key, node: Node) -> Step:
+    """What waited and is in its turn now is taken."""
+    effects: tuple[Effect, ...] = ()
     while (number := (node.seq + 1) % ROUND) in node.early:
-        following = node.early[number]
-        rest = {each: early for each, early in node.early.items() if each != number}
-        node, more = _applied(key, replace(node, seq=number, early=rest), following)
+        node, more = _taken(key, node, node.early[number])
         effects = (*effects, *more)
-    return (node if node.early else replace(node, gap=None)), effects
+    return node, effects
+
+
+def _held_back(node: Node, number: int, arrived: Arrived) -> Node:
+    """The node with one more message that waits; beyond HELD_BACK the first to come goes."""
+    early = {**node.early, number: arrived}
+    if len(early) > HELD_BACK:
+        del early[min(early, key=lambda each: early[each].tick)]
+    return replace(node, early=early)
 
 
 def _gave_up(key: Key, node: Node, tick: float) -> Step:
-    """What waited for a message that did not come is taken without it: a measured value stays true."""
-    order = sorted(node.early, key=lambda number: (number - node.seq - 1) % ROUND)
+    """A message is missing for good. It may have been any, a birth as well: the session is over.
+
+    What waited is kept for the next birth, should it belong to it.
+    """
     said = f"of the messages of {'/'.join(key)}, number {(node.seq + 1) % ROUND} did not come; a rebirth is asked for"
-    effects: tuple[Effect, ...] = (Remark(said),)
-    early = node.early
-    node, missed = _unsure(key, replace(node, early={}, gap=None, seq=order[-1]), tick)
-    effects = (*effects, *missed)
-    for number in order:
-        node, more = _applied(key, node, early[number])
-        effects = (*effects, *more)
-    return node, effects
-
-
-def _applied(key: Key, node: Node, arrived: Arrived) -> Step:
-    device = arrived.topic.device
-    try:
-        match arrived.topic.message_type:
-            case "DBIRTH":
-                birth = read_birth(arrived.payload)
-                return _with_birth(node, device, birth), (Born(key, device), Came(key, device, _there(birth)))
-            case "DDEATH":
-                gone = replace(node.devices.get(device, Metrics()), online=False)
-                return replace(node, devices={**node.devices, device: gone}), (Died(key, device),)
-            case _:
-                return _data(key, node, arrived)
-    except PayloadError as error:
-        node, unsaid = _unsure(key, node, arrived.tick)
-        said = f"{arrived.topic.message_type} of {arrived.topic.where} is passed over: {error}"
-        return node, (Remark(said), *unsaid)
-
-
-def _there(birth: Birth) -> tuple[Taken, ...]:
-    """The values that a birth has; what is null there has never been measured or sent."""
-    return tuple(each for each in birth.values if each.value is not None)
-
-
-def _with_birth(node: Node, device: str, birth: Birth) -> Node:
-    """The node with what the birth defines. PayloadError when an alias is another metric's (§6.4.6)."""
-    aliases = {alias: whose for alias, whose in node.aliases.items() if whose[0] != device}
-    for name, defined in birth.metrics.items():
-        if defined.alias is None:
-            continue
-        if defined.alias in aliases:
-            whose = "/".join(filter(None, aliases[defined.alias]))
-            raise PayloadError(f"alias {defined.alias} of {name!r} is already that of {whose!r}; aliases must differ")
-        aliases[defined.alias] = (device, name)
-    current = {each.name: each for each in birth.values if not each.historical}
-    born = Metrics(online=True, metrics=birth.metrics, current=current)
-    if not device:
-        return replace(node, own=born, aliases=aliases)
-    return replace(node, devices={**node.devices, device: born}, aliases=aliases)
-
-
-def _data(key: Key, node: Node, arrived: Arrived) -> Step:
-    device = arrived.topic.device
-    about = node.devices.get(device, Metrics()) if device else node.own
-    if not about.online:
-        node, unsaid = _unsure(key, node, arrived.tick)
-        return node, (Remark(f"{arrived.topic.message_type} of {arrived.topic.where} came before its birth"), *unsaid)
-    values, wrong = _values(node, about, arrived)
-    current = dict(about.current)
-    for value in values:
-        if not value.historical and (value.name not in current or current[value.name].at <= value.at):
-            current[value.name] = value
-    now = replace(about, current=current)
-    node = replace(node, devices={**node.devices, device: now}) if device else replace(node, own=now)
-    effects: tuple[Effect, ...] = (Came(key, device, values),) if values else ()
-    if wrong:
-        node, unsaid = _unsure(key, node, arrived.tick)
-        effects = (*effects, *wrong, *unsaid)
-    return node, effects
-
-
-def _values(node: Node, about: Metrics, arrived: Arrived) -> tuple[tuple[Taken, ...], tuple[Remark, ...]]:
-    """The values that can be understood, and a remark for each that cannot."""
-    values, wrong = list[Taken](), list[Remark]()
-    for metric in arrived.payload.metrics:
-        try:
-            values.append(taken(metric, _known(node, about, arrived.topic, metric), arrived.payload.timestamp))
-        except PayloadError as error:
-            wrong.append(Remark(f"a value of {arrived.topic.where} is passed over: {error}"))
-    return tuple(values), tuple(wrong)
-
-
-def _known(node: Node, about: Metrics, topic: Topic, metric: Metric) -> Defined:
-    name = metric.name
-    if name is None:
-        device, name = node.aliases.get(-1 if metric.alias is None else metric.alias, ("", None))
-        if name is None or device != topic.device:
-            raise PayloadError(f"no birth gave it the alias {metric.alias}; a rebirth is asked for")
-    if name not in about.metrics:
-        raise PayloadError(f"no birth defined a metric {name!r}; a rebirth is asked for")
-    return about.metrics[name]
-
-
-def _unsure(key: Key, node: Node, tick: float) -> Step:
-    """Something was missed: a rebirth is asked for, at once unless one was asked for already."""
-    return replace(node, ask=tick if node.ask is None else node.ask), (Missed(key),)
+    over = replace(_dead(node), early=node.early, ask=tick if node.ask is None else node.ask)
+    return over, (Remark(said), Died(key, ""))
 
 
 def _number(payload: Payload) -> int:

@@ -47,12 +47,14 @@ class Node:
     bd_seq: int | None = None
     born: int = 0
     """Timestamp of its last NBIRTH, milliseconds since 1970 UTC."""
+    sent: int = 0
+    """Timestamp of the last message that was taken in its turn."""
     seq: int = 0
     """Number of the last message that was taken in its turn."""
     aliases: Mapping[int, tuple[str, str]] = field(default_factory=dict, hash=False)
     """Alias -> (device or "", name of the metric)."""
     early: Mapping[int, Arrived] = field(default_factory=dict, hash=False)
-    """Number -> a message that waits for one before it."""
+    """Number -> a message that waits for one before it, or for a birth."""
     gap: float | None = None
     """Tick up to which what is missing is waited for."""
     ask: float | None = None
@@ -91,13 +93,6 @@ class Came:
 
 
 @dataclass(frozen=True, slots=True)
-class Missed:
-    """Something was sent that did not arrive, or could not be understood: values may be missing."""
-
-    key: Key
-
-
-@dataclass(frozen=True, slots=True)
 class AskRebirth:
     """Ask the node to be born again."""
 
@@ -111,4 +106,4 @@ class Remark:
     text: str
 
 
-Effect: TypeAlias = Born | Died | Came | Missed | AskRebirth | Remark
+Effect: TypeAlias = Born | Died | Came | AskRebirth | Remark

@@ -1,7 +1,7 @@
 """What a device tells over Sparkplug by the convention, and the command that a host wrote to it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast, get_args
 
@@ -12,7 +12,12 @@ from cytoloop.adapters.sparkplug.convention import (
     COMMAND_KEY,
     COMMAND_VERB,
     CONVENTION,
-    HISTORY_SINCE,
+    HISTORY_ANSWERED,
+    HISTORY_COUNT,
+    HISTORY_FROM,
+    HISTORY_SEND,
+    HISTORY_UPTO,
+    MOMENTS,
     NAME,
     OUTCOME_DOCUMENT,
     OUTCOME_KEY,
@@ -55,7 +60,8 @@ def birth_metrics(device: Device, latest: Mapping[str, Reading], now: Instant) -
         *(_signal(name, each, latest.get(name), at) for name, each in kind.signals.items()),
         *set_point_metrics(device, now),
         *(metric(name, DataType.STRING, None, at) for name in (*WRITTEN, *SENT)),
-        metric(HISTORY_SINCE, DataType.INT64, None, at),
+        *(metric(name, DataType.INT64, None, at) for name in MOMENTS),
+        metric(HISTORY_SEND, DataType.BOOLEAN, None, at),
     )
 
 
@@ -83,6 +89,20 @@ def outcome_metrics(key: str, state: KeyState, outcome: Outcome | None, now: Ins
     document = "" if outcome is None else written(outcome)
     said = {OUTCOME_KEY: key, OUTCOME_STATE: state, OUTCOME_DOCUMENT: document}
     return tuple(metric(name, DataType.STRING, value, milliseconds(now)) for name, value in said.items())
+
+
+def history_metrics(key: str, found: Sequence[Reading], since: Instant, upto: Instant) -> tuple[Metric, ...]:
+    """How many readings the device still has from `since` up to `upto`, and from when on."""
+    inside = [each for each in found if since <= each.at < upto]
+    begin = min((each.at for each in inside), default=upto)
+    said = {
+        HISTORY_COUNT: len({(each.at, each.signal) for each in inside}),
+        HISTORY_FROM: microseconds(begin),
+        HISTORY_UPTO: microseconds(upto),
+    }
+    at = milliseconds(upto)
+    numbers = (metric(name, DataType.INT64, value, at) for name, value in said.items())
+    return (metric(HISTORY_ANSWERED, DataType.STRING, key, at), *numbers)
 
 
 def command_of(unit: str, values: Mapping[str, Value | None]) -> Command:
