@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from cytoloop.core import batch, entry, equipment, master, product, reading, recipe, rule, signature
+from cytoloop.core import batch, device, entry, equipment, master, product, reading, recipe, rule, signature
 from cytoloop.core.facts import clinic, feedback
 from cytoloop.record.codec import ALL_FACTS
 from cytoloop.web.lexicon import load
@@ -26,7 +26,11 @@ HOUSE_TABLE = (
 KINDS_OF = {"Told": "fact", "StepRecord": "step", "Recorded": "entry", "AlarmLimit": "excursion"}
 """Classes that are only a form of a word that stands in the glossary."""
 
-PARTS_OF_A_STEP = {"IdentityScan", "Answer", "Instruction", "SetPoint", "Program", "Hold", "Read", "Loop"}
+PARTS_OF_A_STEP = {
+    "IdentityScan", "Answer", "Instruction", "SetPoint", "Program", "Hold", "Read", "Common", "MaterialAddition",
+    "Transfer", "LabelPrint", "Ramp", "Incubation", "Wait", "Calculation", "Decision", "Sign", "Loop", "Repeat",
+    "Within",
+}  # fmt: skip
 
 
 def public_words(module: ModuleType) -> list[str]:
@@ -57,7 +61,7 @@ def test_every_word_of_the_house_is_in_the_glossary(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [batch, entry, equipment, master, product, reading, recipe, rule, signature, clinic, feedback]
+    "module", [batch, device, entry, equipment, master, product, reading, recipe, rule, signature, clinic, feedback]
 )
 def test_every_word_of_the_core_is_in_the_glossary(module: ModuleType) -> None:
     assert [word for word in public_words(module) if word not in TERMS] == []

@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from cytoloop.cli.main import app
-from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality, record
+from cytoloop.core.facts import allotment, clinic, compliance, equipment, feedback, people, production, quality, record
 from cytoloop.record.codec import ALL_FACTS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -20,6 +20,8 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 STAGES: dict[str, ModuleType] = {
     "1 Clinic": clinic,
     "2 Production": production,
+    "2 Production: allotment": allotment,
+    "2 Equipment": equipment,
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,

@@ -3,11 +3,28 @@
 import asyncio
 import heapq
 import time
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import Any, TypeVar, cast
 
-from cytoloop.core.time import Instant
+from cytoloop.core.time import Clock, Doing, Instant
+
+T = TypeVar("T")
+
+
+async def _first(clock: Clock, doings: Collection[Doing[Any]], when: Instant | None) -> None:
+    """Wait for the first of `doings`, which were begun as tasks here, or for `when`."""
+    waited = {cast("asyncio.Task[Any]", doing) for doing in doings}
+    if when is not None:
+        waited.add(asyncio.create_task(_reached(clock, when)))
+    _, left = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    for each in left - set(doings):
+        each.cancel()
+
+
+async def _reached(clock: Clock, when: Instant) -> None:
+    await clock.until(when)
 
 
 class SimulatedClock:
@@ -31,6 +48,12 @@ class SimulatedClock:
         future = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (when, next(self._order), future))
         await future
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Doing[T]:
+        return asyncio.create_task(work)
+
+    async def first(self, doings: Collection[Doing[Any]], when: Instant | None = None) -> None:
+        await _first(self, doings, when)
 
     async def together(self, *work: Coroutine[object, object, object]) -> None:
         """Drive time until all of `work` has ended; the first failure ends the rest and is raised."""
@@ -99,6 +122,16 @@ class ScaledClock:
     async def until(self, when: Instant) -> None:
         while (left := when - self.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds() / self._factor)
+
+    def seconds_until(self, when: Instant) -> float:
+        """Seconds of the wall until `when`; negative once it has passed."""
+        return (when - self.now()).total_seconds() / self._factor
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Doing[T]:
+        return asyncio.create_task(work)
+
+    async def first(self, doings: Collection[Doing[Any]], when: Instant | None = None) -> None:
+        await _first(self, doings, when)
 
     async def together(self, *work: Coroutine[object, object, object]) -> None:
         """Do all of `work` at once; the first failure ends the rest and is raised."""

@@ -15,6 +15,7 @@ from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.faults import Faults
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.doors import Doors
+from cytoloop.app.equipment import Fitness
 from cytoloop.app.historian import SEAL_EVERY, Historian
 from cytoloop.app.records import RECORD, acting_record, readable_record, readable_store, writable_record
 from cytoloop.app.registrar import Registrar
@@ -22,6 +23,7 @@ from cytoloop.app.settings import ZONE
 from cytoloop.core.equipment import Command, Door
 from cytoloop.core.errors import UserError
 from cytoloop.core.telemetry import TelemetryStore
+from cytoloop.production.advance import Fit
 from cytoloop.production.journal import Direct, Journal
 from cytoloop.production.pack import Pack
 from cytoloop.record.ledger import Ledger
@@ -40,6 +42,8 @@ REASONS = {
     "excursion": "the culture is followed closely; the disposition weighs it",
     "identity-mismatch": "the wrong item was put back; the right one is fetched and scanned again",
     "step-failed": "the material is unharmed; the step is done again",
+    "late-start": "the material is as it should be; the wait is weighed at the disposition",
+    "rounds-exhausted": "the last round's value stands; the disposition weighs it",
 }
 """Kind of a deviation -> what the scripted quality unit gives as its reason."""
 
@@ -70,6 +74,8 @@ class Site:
     pack: Pack
     journal: Journal
     """Where batches are written."""
+    fit: Fit
+    """Says whether equipment is fit for a step."""
     historian: Historian | None = None
     """Keeps the readings of running batches; None where the equipment remembers none."""
     coi_of: dict[str, str] = field(default_factory=dict)
@@ -120,6 +126,7 @@ def simulated_site(
         receive=receive,
         pack=pack,
         journal=journal or Direct(ledger),
+        fit=Fitness(ledger).fit,
         historian=Historian(
             store=telemetry,
             source=facility,

@@ -39,7 +39,7 @@ from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.evaluate import fit_and_check
 from cytoloop.feedback.propose import LEAST_BATCHES, RESOLUTION, NoProposal, Proposal, propose
 from cytoloop.feedback.twin import Twin
-from cytoloop.production.recipe_text import from_content
+from cytoloop.production.recipe_text import content_sha256, from_content
 
 LEARNING = "system:feedback"
 
@@ -185,6 +185,7 @@ async def approve_version(
     shown: dict[str, JSON] = {
         "recipe": master.recipe.recipe,
         "version": master.recipe.version,
+        "content_sha256": content_sha256(master),
         "targets": {name: parameter.target for name, parameter in master.recipe.parameters().items()},
         "change": change.change if change else None,
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cytoloop import __version__
 from cytoloop.adapters.plant import clinic as simulated_clinic
 from cytoloop.app.bootstrap import Site
 from cytoloop.app.clinic import CLINIC, Clinic
@@ -115,7 +116,7 @@ class Line:
             await clock.until(after(clock.now(), 6.0))
         self.occupied |= set(equipment.values())
         self.site.coi_of[number] = collected.coi
-        recipe = in_force(registrar.ledger, self.name, self.site.pack.recipe.recipe)
+        recipe = in_force(registrar.ledger, self.name, self.site.pack.recipe.recipe, clock.now())
         return create_batch(
             registrar, number=number, order=order, collected=collected, recipe=recipe, equipment=equipment
         )
@@ -141,6 +142,8 @@ class Line:
             journal=self.site.journal,
             observers=observers,
             may=check,
+            release=__version__,
+            fit=self.site.fit,
         )
 
     async def _clear(self, batch: Batch) -> Batch:

@@ -20,10 +20,13 @@ DEVIATIONS: Names = {
     "excursion": _words("excursion", "超限"),
     "step-failed": _words("step failed", "步骤失败"),
     "identity-mismatch": _words("identity mismatch", "身份不符"),
+    "late-start": _words("late start", "超时未开始"),
+    "rounds-exhausted": _words("rounds exhausted", "循环次数用尽"),
 }
 DECISIONS: Names = {
     "continue": _words("continue", "继续"),
     "repeat": _words("repeat", "重复"),
+    "rework": _words("rework", "返工"),
     "terminate": _words("terminate", "终止"),
 }
 VERDICTS: Names = {

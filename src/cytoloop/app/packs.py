@@ -2,9 +2,15 @@
 
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeVar
 
+from cytoloop.core.adaptation import Adaptation
 from cytoloop.core.errors import UserError
+from cytoloop.core.recipe import Recipe
 from cytoloop.production.pack import PACK_FILES, Pack, pack_or_error
+from cytoloop.production.recipe_text import read
+
+T = TypeVar("T")
 
 
 def pack_folder(name: str) -> Path:
@@ -30,6 +36,30 @@ def pack_files(name: str) -> dict[str, str]:
             except (OSError, UnicodeDecodeError) as error:
                 raise UserError(f"{path} cannot be read ({error}); save it as UTF-8 text") from error
     return texts
+
+
+def read_recipe(name: str) -> Recipe:
+    """The recipe of a pack, or of one YAML file of any ISA-88 level; UserError that lists every mistake in it."""
+    if not Path(name).is_file():
+        return read_pack(name).recipe
+    return _document(name, Recipe)
+
+
+def read_adaptation(name: str) -> Adaptation:
+    """The adaptation that a YAML file holds; UserError that lists every mistake in it."""
+    return _document(name, Adaptation)
+
+
+def _document(name: str, kind: type[T]) -> T:
+    try:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{name} cannot be read ({error}); name a file saved as UTF-8 text") from error
+    document = read(text, name, kind)
+    if document.value is None:
+        mistakes = "\n".join(str(mistake) for mistake in document.mistakes)
+        raise UserError(f"{name} cannot be used; correct what follows:\n{mistakes}")
+    return document.value
 
 
 def read_pack(name: str) -> Pack:

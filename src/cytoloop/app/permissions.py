@@ -49,13 +49,23 @@ ROLE_WORDS: Mapping[Role, Words] = {
 
 Act = Literal[
     "approve-recipe",
+    "create-batch",
     "sign-change",
     "release-model",
     "dispose",
     "close-deviation",
     "resolve-step",
+    "hold-batch",
+    "lift-hold",
+    "abort-batch",
     "review-record",
     "correct-value",
+    "register-equipment",
+    "calibrate-equipment",
+    "clean-equipment",
+    "stop-equipment",
+    "return-equipment",
+    "qualify-person",
     "look-up-identity",
     "erase-identity",
     "rekey-identities",
@@ -71,18 +81,18 @@ Act = Literal[
 
 Apart = Literal["not-an-actor", "not-the-owner", "not-the-issuer"]
 """not-an-actor    took no part in the batch
-not-the-owner   it is not their own account
+not-the-owner   it is not their own account, nor their own qualification
 not-the-issuer  gave neither the account nor the code its credential was set with"""
 
 APART_WORDS: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took no part in this batch", zh="未参与该批次"),
-    "not-the-owner": Words(en="it is not their own account", zh="不是本人账户"),
+    "not-the-owner": Words(en="it is not their own account or qualification", zh="不是本人账户或资格"),
     "not-the-issuer": Words(en="did not issue the account or its code", zh="不是账户或其注册码的签发人"),
 }
 
 _WHY: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took part in this batch", zh="参与了该批次"),
-    "not-the-owner": Words(en="would act on their own account", zh="不能处理本人账户"),
+    "not-the-owner": Words(en="would act on their own account or qualification", zh="不能处理本人账户或资格"),
     "not-the-issuer": Words(en="issued this account or its code", zh="签发了该账户或其注册码"),
 }
 
@@ -109,13 +119,23 @@ _ISSUER: tuple[Apart, ...] = ("not-the-owner", "not-the-issuer")
 
 RIGHTS: Mapping[Act, Right] = {
     "approve-recipe": _right("approve a recipe version", "批准配方版本", "qualified_person"),
+    "create-batch": _right("have a batch created", "创建批次", "planner", "process_scientist"),
     "sign-change": _right("sign a change", "签署变更", "principal_investigator", "qualified_person"),
     "release-model": _right("release a twin version", "放行孪生版本", "qa"),
     "dispose": _right("sign a disposition", "签署批处置", "qualified_person", apart=_ACTOR),
     "close-deviation": _right("decide on a deviation", "对偏差作出决定", "qa"),
     "resolve-step": _right("say what became of a step in doubt", "澄清待定步骤", "operator"),
+    "hold-batch": _right("hold a batch", "暂停批次", "operator", "qa", "process_scientist", "qualified_person"),
+    "lift-hold": _right("lift a hold", "解除暂停", "qa", "qualified_person"),
+    "abort-batch": _right("abort a batch", "中止批次", "qa", "qualified_person"),
     "review-record": _right("review a batch record", "审核批记录", "qa", apart=_ACTOR),
     "correct-value": _right("correct a value that was typed", "更正录入值", "operator", "qa"),
+    "register-equipment": _right("put a unit into the equipment register", "登记设备", "qa"),
+    "calibrate-equipment": _right("say that a unit was calibrated", "记录设备校准", "process_scientist", "qa"),
+    "clean-equipment": _right("say that a unit was cleaned", "记录设备清洁", "operator", "qa"),
+    "stop-equipment": _right("take a unit out of service", "停用设备", "operator", "process_scientist", "qa"),
+    "return-equipment": _right("return a unit to service", "恢复设备使用", "qa"),
+    "qualify-person": _right("qualify a person, or withdraw it", "授予或撤销人员资格", "qa", apart=("not-the-owner",)),
     "look-up-identity": _right("look up who a pseudonym is", "查询假名身份", "clinician", "principal_investigator"),
     "erase-identity": _right("erase who a pseudonym is", "删除假名对应的身份", "principal_investigator"),
     "rekey-identities": _right("encrypt the identity map anew", "更换身份对照表密钥", "administrator"),

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.batch import Batch, fold
+from cytoloop.core.entry import Draft
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import MaterialCollected, OrderPlaced
 from cytoloop.core.facts.production import BatchCreated, RecipeApproved
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.product import Plant
 from cytoloop.core.signature import Signature
+from cytoloop.core.time import Instant
 from cytoloop.core.words import Words
 from cytoloop.production.recipe_text import content, content_sha256, from_content
 from cytoloop.record.ledger import Ledger
@@ -24,9 +26,15 @@ def recipe_stream(line: str, recipe: str) -> str:
 
 
 def approve(
-    registrar: Registrar, line: str, master: MasterRecipe, signature: Signature, *, change: str | None = None
+    registrar: Registrar,
+    line: str,
+    master: MasterRecipe,
+    signature: Signature,
+    *,
+    change: str | None = None,
+    effective_from: Instant | None = None,
 ) -> RecipeApproved:
-    """Put a master recipe in force on a line for batches that start from now on."""
+    """Put a master recipe in force on a line for batches that start from now on, or from `effective_from`."""
     approved = RecipeApproved(
         recipe=master.recipe.recipe,
         version=master.recipe.version,
@@ -35,18 +43,26 @@ def approve(
         line=line,
         change=change,
         signature=signature,
+        effective_from=effective_from,
     )
     registrar.say(recipe_stream(line, approved.recipe), approved, actor=f"person:{signature.signer}")
     return approved
 
 
-def in_force(ledger: Ledger, line: str, recipe: str) -> RecipeApproved:
-    """The newest approved version on the line; UserError when there is none."""
+def in_force(ledger: Ledger, line: str, recipe: str, now: Instant | None = None) -> RecipeApproved:
+    """The newest approved version on the line that is effective by `now` (left out: whenever it is).
+
+    UserError when there is none.
+    """
     stream = recipe_stream(line, recipe)
     versions = [each.fact for each in ledger.stream(stream) if isinstance(each.fact, RecipeApproved)]
     if not versions:
         raise UserError(f"no version of recipe {recipe} is approved on line {line}; approve one first")
-    return versions[-1]
+    effective = [each for each in versions if now is None or each.effective_from is None or each.effective_from <= now]
+    if not effective:
+        first = min(each.effective_from for each in versions if each.effective_from is not None)
+        raise UserError(f"no version of recipe {recipe} is in force on line {line} before {first.isoformat()}")
+    return effective[-1]
 
 
 def approved_version(ledger: Ledger, line: str, recipe: str, version: int) -> RecipeApproved:
@@ -65,8 +81,9 @@ def create_batch(
     collected: MaterialCollected,
     recipe: RecipeApproved,
     equipment: Mapping[str, str],
+    actor: str = "system:production",
 ) -> Batch:
-    """A new batch, pinned to the recipe version in force at its creation."""
+    """A new batch, pinned to the recipe version in force at its creation; ConflictError when the number is taken."""
     created = BatchCreated(
         batch=number,
         order=order.order,
@@ -81,7 +98,8 @@ def create_batch(
         weight=order.weight,
         equipment=dict(equipment),
     )
-    recorded = registrar.say(f"batch/{number}", created, actor="system:production")
+    draft = Draft(fact=created, actor=actor, happened_at=registrar.clock.now())
+    recorded = registrar.ledger.append(f"batch/{number}", [draft], expected=0)
     return fold(recorded, from_content(recipe.content))
 
 

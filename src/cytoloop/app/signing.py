@@ -11,7 +11,7 @@ from cytoloop.core.errors import RefusedError
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning, Signature, answered
 from cytoloop.core.time import Instant
-from cytoloop.production.settle import read_signature
+from cytoloop.production.signed import read_signature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from cytoloop.app.names import DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act, named
+from cytoloop.app.telling_equipment import tell_equipment
+from cytoloop.app.telling_flow import tell_flow
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
-from cytoloop.core.facts import clinic, compliance, feedback, production, quality
+from cytoloop.core.facts import allotment, clinic, compliance, feedback, production, quality
 from cytoloop.core.json import JSON
 from cytoloop.core.words import Words
 from cytoloop.record.codec import Unread
@@ -15,7 +17,7 @@ from cytoloop.record.codec import Unread
 def tell(fact: Fact) -> Words:
     """The sentence of a fact; for a name this program does not know, the name and its data."""
     told = _clinic(fact) or _production(fact) or _quality(fact) or _compliance(fact) or _feedback(fact)
-    told = told or tell_record(fact) or tell_people(fact)
+    told = told or tell_record(fact) or tell_people(fact) or tell_equipment(fact)
     if told is None:
         name, data = (fact.name, fact.data) if isinstance(fact, Unread) else (fact.NAME, {})
         return Words(en=f"{name} {_pairs(data)}", zh=f"{name} {_pairs(data)}")
@@ -84,6 +86,10 @@ def _production(fact: Fact) -> tuple[str, str] | None:
                 f"batch {f.batch} created for order {f.order}, recipe version {f.recipe_version}",
                 f"为订单 {f.order} 建立批次 {f.batch}，配方第 {f.recipe_version} 版",
             )
+        case allotment.EquipmentAllotted() as f:
+            units = ", ".join(sorted(f.equipment.values()))
+            by = f.signature.printed_name
+            return f"{by} had batch {f.batch} created, with {units}", f"{by} 创建批次 {f.batch}，分配 {units}"
         case production.StepStarted() as f:
             return f"{f.step} started: {f.verb} on {f.target}", f"{f.step} 开始：{f.target} {f.verb}"
         case production.StepCompleted() as f:
@@ -118,9 +124,11 @@ def _production(fact: Fact) -> tuple[str, str] | None:
         case production.BatchHeld() as f:
             return f"batch stands still at {f.step}: {f.reason}", f"批次停在 {f.step}：{f.reason}"
         case production.BatchAborted() as f:
+            if not f.deviation:
+                return f"batch ended by order: {f.reason}", f"批次按指令终止：{f.reason}"
             return f"batch ended by deviation {f.deviation}: {f.reason}", f"批次因偏差 {f.deviation} 终止：{f.reason}"
         case _:
-            return None
+            return tell_flow(fact)
 
 
 def _quality(fact: Fact) -> tuple[str, str] | None:

@@ -1,15 +1,17 @@
 """View of a batch's steps: what was executed, operation by operation."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from cytoloop.core.batch import Batch, StepRecord, StepState
 from cytoloop.core.json import JSON
-from cytoloop.core.recipe import Loop, Operation
+from cytoloop.core.recipe import Common, Operation, placed
 from cytoloop.core.time import Instant
 from cytoloop.core.words import Words
 
+ROUND = re.compile(r"\[(\d+)\]")
 OperationState = Literal["pending", "running", "done"]
 
 
@@ -74,19 +76,21 @@ def _steps(batch: Batch, operation: Operation) -> Iterator[StepLine]:
 
 
 def _phase_words(operation: Operation) -> Iterator[tuple[str, Words]]:
-    for item in operation.steps:
-        if isinstance(item, Loop):
-            for phase in item.steps:
-                yield f"{operation.operation}/{item.loop}/{phase.phase}", phase.words
-        else:
-            yield f"{operation.operation}/{item.phase}", item.words
+    for path, item in placed(operation.operation, operation.steps):
+        yield path, item.words
+    for path, item in placed(operation.operation, operation.steps):
+        rework = operation.reworks.get(item.rework or "") if isinstance(item, Common) else None
+        for inner, phase in (
+            placed(f"{path}~{item.rework}", rework.steps) if isinstance(item, Common) and rework else ()
+        ):
+            yield inner, phase.words
 
 
 def _step(record: StepRecord, names: Mapping[str, Words]) -> StepLine:
     path, number = _path(record.step)
     return StepLine(
         step=record.step,
-        words=names.get(path, Words(en=record.step, zh=record.step)),
+        words=names.get(path) or names.get(path.rpartition("/")[0]) or Words(en=record.step, zh=record.step),
         round=number,
         target=record.target,
         verb=record.verb,
@@ -101,8 +105,5 @@ def _step(record: StepRecord, names: Mapping[str, Words]) -> StepLine:
 
 def _path(step: str) -> tuple[str, int | None]:
     """The step's path in the recipe, and its round: "a/b[3]/c" -> ("a/b/c", 3)."""
-    before, bracket, rest = step.partition("[")
-    if not bracket:
-        return step, None
-    number, _, tail = rest.partition("]")
-    return before + tail, int(number)
+    rounds = ROUND.findall(step)
+    return ROUND.sub("", step), int(rounds[0]) if rounds else None

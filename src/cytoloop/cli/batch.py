@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from cytoloop.app.bootstrap import ZONE, readable_record
+from cytoloop.app.production import read_batch
 from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf, batch_list_view
@@ -15,14 +16,54 @@ from cytoloop.cli.data import DATA, newest
 from cytoloop.cli.output import number, out, say_json, table
 from cytoloop.core.entry import document
 from cytoloop.core.errors import UserError
+from cytoloop.core.json import JSON
 from cytoloop.core.words import LANGUAGES, Language
+from cytoloop.production.levels import control_recipe
 
 app = typer.Typer(help="Batches: list them, read one from order to outcome, take one out.", no_args_is_help=True)
+app.command("create")(acts_on_batch.create)
 app.command("correct")(acts_on_batch.correct)
 app.command("review")(acts_on_batch.review)
 app.command("decide")(acts_on_batch.decide)
 app.command("dispose")(acts_on_batch.dispose)
+app.command("hold")(acts_on_batch.hold)
+app.command("resume")(acts_on_batch.resume)
+app.command("abort")(acts_on_batch.abort)
 app.command("export")(bundle.export_batch)
+
+
+@app.command("recipe")
+def control(
+    batch: str = typer.Argument(..., help="Batch number."),
+    data: Path | None = DATA,
+    json: bool = typer.Option(False, "--json", help="Say it as JSON."),
+) -> None:
+    """The batch's control recipe: its units, and the parameter values in force beside the master recipe's targets."""
+    with readable_record(newest(data)) as ledger:
+        found = control_recipe(read_batch(ledger, batch))
+    if json:
+        values: dict[str, JSON] = {
+            name: {"target": t, "in_force": v, "unit": u} for name, (t, v, u) in found.parameters.items()
+        }
+        units: dict[str, JSON] = dict(found.equipment)
+        say_json(
+            {
+                "batch": found.batch,
+                "recipe": found.recipe,
+                "version": found.version,
+                "content_sha256": found.content_sha256,
+                "equipment": units,
+                "parameters": values,
+            }
+        )
+        return
+    title = f"{found.batch}: {found.recipe} version {found.version} ({found.content_sha256[:12]}…)"
+    shown = table(title, "parameter", ">target", ">in force", "unit")
+    for name, (target, value, unit) in found.parameters.items():
+        shown.add_row(name, f"{target:g}", f"{value:g}", unit)
+    out.print(shown)
+    for kind, unit in found.equipment.items():
+        out.print(f"{kind}: {unit}", highlight=False)
 
 
 @app.command("list")

@@ -15,6 +15,7 @@ from cytoloop.cli import (
     bench,
     checkpoint,
     demo,
+    equipment,
     identity,
     importing,
     pack,
@@ -25,6 +26,7 @@ from cytoloop.cli import (
     store,
     telemetry,
     twin,
+    worker,
 )
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
@@ -43,6 +45,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("serve")(record.serve)
+app.command("worker")(worker.worker)
 app.command("verify")(record.verify)
 app.command("audit")(audit.audit)
 app.command("init")(store.init)
@@ -59,6 +62,7 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
 app.add_typer(plant.app, name="plant")
+app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")
 

@@ -10,18 +10,25 @@ from typing import Any, Generic, Literal, TypeVar
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.feedback import ForecastMade
 from cytoloop.core.facts.production import (
+    AbortOrdered,
     BatchAborted,
+    BatchCarried,
     BatchCreated,
     BatchFinished,
     BatchHeld,
+    DeadlineMissed,
+    HoldLifted,
+    HoldOrdered,
     ReadingsRecorded,
     SetPointMoved,
+    StepBlocked,
     StepCompleted,
     StepFailed,
     StepInDoubt,
     StepResolved,
     StepStarted,
     ValueCorrected,
+    WayTaken,
 )
 from cytoloop.core.facts.quality import (
     DeviationClosed,
@@ -107,6 +114,22 @@ class Batch:
     held: Told[BatchHeld] | None = None
     """Since when it stands still because a person's answers were refused; None once it goes on."""
     disposition: Told[DispositionSigned] | None = None
+    ways: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Selection, or round of a repeat -> the way that was taken."""
+    exhausted: tuple[Told[WayTaken], ...] = ()
+    """Repeats whose last round was not enough."""
+    reworks: Mapping[str, int] = field(default_factory=dict, hash=False)
+    """Step -> times that its rework was decided on."""
+    missed: Mapping[str, Told[DeadlineMissed]] = field(default_factory=dict, hash=False)
+    """Step -> its maximum wait that was missed."""
+    blocked: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Step -> why it may not start now, for those whose turn has come."""
+    on_hold: Told[HoldOrdered] | None = None
+    """Since when it stands still because a person ordered it; None once the hold is lifted."""
+    abort: Told[AbortOrdered] | Told[DeviationClosed] | None = None
+    """Who ended it: an order, or the decision on a deviation. Its units are brought into a safe state first."""
+    release: str = ""
+    """Version of the platform that carries it; empty when none has said so."""
 
     @property
     def open_deviations(self) -> tuple[Deviation, ...]:
@@ -124,10 +147,9 @@ class Batch:
         return next((told for told in reversed(self.reviews) if told.fact.position > self.newest), None)
 
     @property
-    def running(self) -> StepRecord | None:
-        """The step that was started and has no outcome yet."""
-        open_states = ("running", "in-doubt")
-        return next((step for step in self.steps.values() if step.state in open_states), None)
+    def underway(self) -> tuple[StepRecord, ...]:
+        """Steps that were started and have no outcome yet: one, or one for each parallel branch."""
+        return tuple(step for step in self.steps.values() if step.state in ("running", "in-doubt"))
 
 
 def begin(recorded: Recorded, master: MasterRecipe) -> Batch:
@@ -182,7 +204,8 @@ def _changes(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, 
     """What an entry changes in a batch, by field: the batch is made anew once for all of them."""
     match fact:
         case StepStarted():
-            return {"held": None, "steps": _with(batch, _started(fact, at, position))}
+            blocked = {step: reason for step, reason in batch.blocked.items() if step != fact.step}
+            return {"held": None, "blocked": blocked, "steps": _with(batch, _started(fact, at, position))}
         case StepCompleted():
             return {"steps": _ended(batch, fact.step, "done", at, position, values=fact.values)}
         case StepFailed():
@@ -218,6 +241,28 @@ def _changes(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, 
             return {"disposition": Told(fact, position, at)}
         case RecordReviewed():
             return {"reviews": (*batch.reviews, Told(fact, position, at))}
+        case _:
+            return _flow(batch, fact, at, position)
+
+
+def _flow(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, Any]:
+    """What an entry changes in the way a batch goes: ways, waits, holds."""
+    match fact:
+        case WayTaken():
+            exhausted = (*batch.exhausted, Told(fact, position, at)) if fact.way == "exhausted" else batch.exhausted
+            return {"ways": {**batch.ways, fact.step: fact.way}, "exhausted": exhausted}
+        case DeadlineMissed():
+            return {"missed": {**batch.missed, fact.step: Told(fact, position, at)}}
+        case StepBlocked():
+            return {"blocked": {**batch.blocked, fact.step: fact.reason}}
+        case HoldOrdered():
+            return {"on_hold": Told(fact, position, at)}
+        case HoldLifted():
+            return {"on_hold": None}
+        case AbortOrdered():
+            return {"abort": Told(fact, position, at)}
+        case BatchCarried():
+            return {"release": fact.release}
         case _:
             return {}
 
@@ -279,8 +324,12 @@ def _closed(batch: Batch, closed: Told[DeviationClosed]) -> dict[str, Any]:
     """The deviation is decided on; the step that failed for it is done or to be done again."""
     deviation = replace(batch.deviations[closed.fact.deviation], closed=closed)
     changes: dict[str, Any] = {"deviations": {**batch.deviations, closed.fact.deviation: deviation}}
-    step = deviation.opened.fact.step
+    step, decision = deviation.opened.fact.step, closed.fact.decision
+    if decision == "terminate":
+        changes["abort"] = batch.abort or closed
     if step is not None and step in batch.steps and batch.steps[step].state == "failed":
-        state: StepState = "done" if closed.fact.decision == "continue" else "not-done"
+        state: StepState = "done" if decision == "continue" else "not-done"
         changes["steps"] = _with(batch, replace(batch.steps[step], state=state, ended_at=closed.happened_at))
+        if decision == "rework":
+            changes["reworks"] = {**batch.reworks, step: batch.reworks.get(step, 0) + 1}
     return changes

@@ -13,9 +13,14 @@ from cytoloop.core.json import JSON
 from cytoloop.core.reading import Reading
 from cytoloop.core.time import Instant
 
-Verb = Literal["scan", "ask", "set", "program", "read", "sample", "decide", "sign"]
+Verb = Literal["scan", "ask", "add", "transfer", "print", "set", "program", "read", "sample", "decide", "sign"]
 """scan      read a label (chain of identity)                        values: {"code": str}
 ask       a person does something and answers                       values: {"<answer>": number or text}
+add       a person adds a material whose lot label is scanned       values: {"material", "lot", "expiry": ISO date,
+                                                                  "quantity", "left": number after the addition}
+transfer  a person moves material; both labels are scanned          values: {"code", "to_code": str}
+print     labels are printed and accounted for                      values: {"code": str read back, "printed", "used",
+                                                                  "destroyed": number}
 set       write set-points                                          values: {"<signal>": number} as accepted
 program   run a built-in program to its end                         values: {"<result>": number}
 read      take readings now                                         readings

@@ -4,8 +4,9 @@ A running process takes a `Clock`; nothing else may ask what time it is. The sam
 fourteen-day batch, a rehearsal in seconds and a seeded simulation, step for step the same.
 """
 
+from collections.abc import Collection, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 Instant: TypeAlias = datetime
 """A moment in UTC. Always aware; two of them are kept for every fact (happened, recorded)."""
@@ -20,6 +21,38 @@ class Clock(Protocol):
 
     async def until(self, when: Instant) -> None:
         """Return once `now()` has reached `when`; at once if it already has."""
+        ...
+
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Doing(Protocol[T_co]):
+    """Work that goes on beside the one who began it."""
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        ...
+
+    def result(self) -> T_co:
+        """What it came to; raises what it ended with. Only once it is done."""
+        ...
+
+    def cancel(self) -> bool:
+        """End it where it stands."""
+        ...
+
+
+class Pace(Clock, Protocol):
+    """A clock by which several things go on at the same time."""
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Doing[T]:
+        """Let `work` go on beside the caller."""
+        ...
+
+    async def first(self, doings: Collection[Doing[Any]], when: Instant | None = None) -> None:
+        """Return once one of `doings` has ended, or at `when` if that comes before."""
         ...
 
 

@@ -57,10 +57,11 @@ UCUM: dict[str, str] = {
 
 
 @cache
-def _registry() -> Any:
+def registry() -> Any:
+    """The one registry of units, with those that pint does not bring."""
     import pint  # noqa: PLC0415  (a second to import, and needed at doors only)
 
-    registry: Any = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    units: Any = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     for line in (
         "million_cells = 1e6 * count = Mcells",
         "cells = count",
@@ -68,8 +69,8 @@ def _registry() -> Any:
         "international_unit = [biological_activity] = IU",
         "endotoxin_unit = [endotoxin_activity] = EU",
     ):
-        registry.define(line)
-    return registry
+        units.define(line)
+    return units
 
 
 def convert(value: float, unit: str, house_unit: str) -> float:
@@ -81,12 +82,18 @@ def convert(value: float, unit: str, house_unit: str) -> float:
         return value
     if house_unit not in HOUSE_UNITS:
         raise UserError(f"unit {house_unit!r} is not a house unit; use one of {', '.join(HOUSE_UNITS)}")
-    registry = _registry()
+    units = registry()
     name = HOUSE_UNITS.get(unit) or UCUM.get(unit) or unit
     try:
-        quantity = registry.Quantity(value, registry.parse_units(name) if not name[:1].isdigit() else None)
+        quantity = units.Quantity(value, units.parse_units(name) if not name[:1].isdigit() else None)
         if name[:1].isdigit():
-            quantity = value * registry.parse_expression(name)
+            quantity = value * units.parse_expression(name)
         return float(quantity.to(HOUSE_UNITS[house_unit]).magnitude)
     except Exception as error:
         raise UserError(f"cannot turn {unit!r} into {house_unit!r}: {error}; write a unit that measures it") from error
+
+
+def quantity_of(value: float, unit: str) -> Any:
+    """`value` in a house or pint unit as a pint quantity, to compute with. Raises when there is no such unit."""
+    name = HOUSE_UNITS.get(unit, unit)
+    return registry().Quantity(value, registry().parse_units(name))

@@ -1,13 +1,30 @@
-"""Difference between two recipe versions, as a QA reviewer reads it: what changed, from what, to what, in which unit.
+"""Difference between two recipe versions or two sites' recipes, as a QA reviewer reads it: what changed, from what, to
+what, in which unit.
 
 The order and form of the text do not matter here, only what a batch would do differently.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
-from cytoloop.core.recipe import Loop, Operation, Parameter, Phase, Recipe
+from cytoloop.core.master import MasterRecipe
+from cytoloop.core.recipe import (
+    Answer,
+    Common,
+    Item,
+    Loop,
+    Operation,
+    Option,
+    Parallel,
+    Parameter,
+    Recipe,
+    Repeat,
+    Selection,
+    Within,
+    placed,
+)
+from cytoloop.core.words import Words
 
 What = Literal["added", "removed", "changed", "moved"]
 
@@ -44,17 +61,59 @@ def difference(old: Recipe, new: Recipe) -> tuple[Difference, ...]:
     )
 
 
+def whole_difference(old: MasterRecipe, new: MasterRecipe) -> tuple[Difference, ...]:
+    """What two master recipes say differently: recipe, specification, sampling plans and the plant's limits."""
+    return (
+        *difference(old.recipe, new.recipe),
+        *_order("specification", _specification(old), _specification(new)),
+        *_order("sampling plans", _plans(old), _plans(new)),
+        *_order("plant", _plant(old), _plant(new)),
+    )
+
+
+def _specification(master: MasterRecipe) -> dict[str, str]:
+    return {
+        f"specification of {each.attribute} at {each.stage}": f"{_limit(each.low)} to {_limit(each.high)} {each.unit}"
+        f"{' per kg' if each.per_kg else ''}, {'critical' if each.critical else 'not critical'}, by {each.method} "
+        f"({_words(each.words)}; {each.source})"
+        for each in master.product.attributes
+    }
+
+
+def _plans(master: MasterRecipe) -> dict[str, str]:
+    return {
+        f"sampling plan {name}": f"{plan.volume:g} mL at {plan.stage} for {', '.join(plan.attributes)}"
+        for name, plan in master.product.sampling.items()
+    }
+
+
+def _plant(master: MasterRecipe) -> dict[str, str]:
+    told: dict[str, str] = {}
+    for each in master.plant.classes:
+        told[f"class {each.equipment_class}"] = (
+            f"{each.count} units, programs {', '.join(each.programs) or 'none'}, "
+            f"set-points {_all(each.set_points) or 'none'}, signals {_all(each.signals) or 'none'}"
+        )
+        for alarm in each.alarms:
+            limits = f"{alarm.low:g} to {alarm.high:g} {alarm.unit} for {alarm.tolerance:g} h"
+            told[f"alarm of {each.equipment_class} {alarm.signal}"] = limits
+    return told
+
+
 def lines(differences: tuple[Difference, ...]) -> list[str]:
     """The differences as lines of text, one each; one line that says so when there are none."""
     return [str(each) for each in differences] or ["no difference in what a batch would do"]
 
 
 def _recipe_fields(recipe: Recipe) -> dict[str, str]:
+    origin = recipe.derived_from
     return {
         "name": recipe.recipe,
         "version": str(recipe.version),
+        "level": recipe.level,
         "product": recipe.product,
-        "words": f"{recipe.words.en} / {recipe.words.zh}",
+        "derived from": f"{origin.level} recipe {origin.recipe} version {origin.version}" if origin else "nothing",
+        "words": _words(recipe.words),
     }
 
 
@@ -85,7 +144,7 @@ def _parameter(parameter: Parameter) -> dict[str, str]:
         "PAR": f"{parameter.par[0]:g} to {parameter.par[1]:g} {unit}",
         "criticality": parameter.criticality,
         "dossier reference": parameter.dossier_ref or "none",
-        "words": f"{parameter.words.en} / {parameter.words.zh}",
+        "words": _words(parameter.words),
     }
 
 
@@ -96,50 +155,74 @@ def _steps(old: Recipe, new: Recipe) -> Iterator[Difference]:
 
 
 def _operations(recipe: Recipe) -> dict[str, dict[str, str]]:
-    return {
-        operation.operation: {f"{operation.operation}/{name}": text for name, text in _listed(operation)}
-        for _, operation in recipe.operations()
-    }
+    """Operation -> its items by path, with what each does in one line; reworks and safe states are among them."""
+    safe = [each.safe_state for each in recipe.procedure if each.safe_state is not None]
+    operations = [operation for _, operation in recipe.operations()]
+    listed = {operation.operation: dict(_listed(operation)) for operation in operations}
+    return listed | {f"safe state {each.operation}": dict(_listed(each)) for each in safe}
 
 
 def _listed(operation: Operation) -> Iterator[tuple[str, str]]:
-    """Each step's place in the operation and what it does, in one line."""
-    for item in operation.steps:
-        if isinstance(item, Loop):
-            yield item.loop, f"loop every {item.every:g} h until {item.until} ({_words(item)})"
-            for phase in item.steps:
-                yield f"{item.loop}/{phase.phase}", _phase(phase)
-        else:
-            yield item.phase, _phase(item)
+    for path, item in placed(operation.operation, operation.steps):
+        yield path, _item(item)
+        for way in item.ways if isinstance(item, Selection) else ():
+            yield f"{path}/{way.way}", f"when {way.when} ({_words(way.words)})"
+    for name, rework in operation.reworks.items():
+        yield f"{operation.operation}~{name}", f"rework at most {rework.at_most} times ({_words(rework.words)})"
+        for path, item in placed(f"{operation.operation}~{name}", rework.steps):
+            yield path, _item(item)
 
 
-def _phase(phase: Phase) -> str:
-    """What a phase does, every field but its name."""
-    match phase.kind:
-        case "identity_scan":
-            asks = phase.label
-        case "instruction":
-            asks = "; ".join(
-                f"{answer.name} {_limit(answer.low)} to {_limit(answer.high)} {answer.unit}"
-                f" ({answer.words.en} / {answer.words.zh})"
-                for answer in phase.answers
-            )
-        case "set_point":
-            asks = ", ".join(phase.parameters)
-        case "program":
-            asks = f"{phase.program} with {', '.join(phase.parameters) or 'no parameters'}"
-        case "hold":
-            asks = phase.duration
-        case "read":
-            asks = ", ".join(phase.signals)
-        case "sample":
-            asks = f"plan {phase.plan}"
-    every = f", every round {phase.every_nth}" if phase.every_nth > 1 else ""
-    return f"{phase.kind} {asks}{every} ({_words(phase)})"
+def _item(item: Item) -> str:
+    """What an item does, every field but its name."""
+    match item:
+        case Loop():
+            return f"loop every {item.every:g} h until {item.until} ({_words(item.words)})"
+        case Repeat():
+            return f"repeat until {item.until}, at most {item.at_most} rounds ({_words(item.words)})"
+        case Parallel():
+            return f"parallel {', '.join(each.branch for each in item.branches)} ({_words(item.words)})"
+        case Selection():
+            return f"selection of {', '.join(each.way for each in item.ways)} ({_words(item.words)})"
+        case _:
+            return f"{item.kind} {_asks(item)} ({_words(item.words)})"
 
 
-def _words(item: Phase | Loop) -> str:
-    return f"{item.words.en} / {item.words.zh}"
+def _asks(phase: Common) -> str:
+    """The fields of a step that are not their default, as "name value"."""
+    common = {field.name for field in fields(Common)} - {"every_nth"}
+    said = [
+        f"{field.name} {_said(value)}"
+        for field in sorted(fields(phase), key=lambda field: field.name in common)
+        if field.name not in ("kind", "phase", "words", "every_nth")
+        and (value := getattr(phase, field.name)) != field.default
+    ]
+    every = [f"every round {phase.every_nth}"] if phase.every_nth > 1 else []
+    return ", ".join([*said, *every]) or "as it is"
+
+
+def _said(value: object) -> str:
+    match value:
+        case Within():
+            return f"{value.hours:g} h after {value.after}"
+        case Answer():
+            asked = f"{value.name} {_limit(value.low)} to {_limit(value.high)} {value.unit}"
+            chosen = f"{value.type} of {', '.join(value.choices)}, expected {', '.join(value.expected)}"
+            return f"{asked if value.type == 'number' else f'{value.name} {chosen}'} ({_words(value.words)})"
+        case Option():
+            return f"{value.option} ({_words(value.words)})"
+        case tuple():
+            return "; ".join(_said(each) for each in value) or "nothing"
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _words(words: Words) -> str:
+    return f"{words.en} / {words.zh}"
 
 
 def _limit(value: float | None) -> str:

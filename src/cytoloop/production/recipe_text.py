@@ -12,20 +12,22 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from cytoloop.core.errors import FindingError
 from cytoloop.core.json import JSON, canonical, digest
 from cytoloop.core.master import MasterRecipe
-from cytoloop.core.recipe import Loop, Phase
+from cytoloop.core.recipe import Loop, Parallel, Phase, Recipe, Repeat, Selection
 from cytoloop.core.units import HOUSE_UNITS
 from cytoloop.production.yaml_text import Mistake, Path, Text, parse, written
 
 T = TypeVar("T")
 
 STEP_KINDS: dict[str, str] = {
-    get_args(get_type_hints(kind)["kind"])[0]: kind.__name__ for kind in (*get_args(Phase), Loop)
+    get_args(get_type_hints(kind)["kind"])[0]: kind.__name__
+    for kind in (*get_args(Phase), Loop, Repeat, Parallel, Selection)
 }
 """What a step's `kind` says -> name of its dataclass."""
 
@@ -70,6 +72,26 @@ def read_mapping(text: str, file: str) -> Document[Mapping[str, JSON]]:
 def content(master: MasterRecipe) -> dict[str, JSON]:
     """The whole master recipe (recipe, product, plant) as plain JSON, every default written out."""
     return cast(dict[str, JSON], TypeAdapter(MasterRecipe).dump_python(master, mode="json"))
+
+
+def recipe_content(recipe: Recipe) -> dict[str, JSON]:
+    """One recipe alone as plain JSON, every default written out."""
+    return cast(dict[str, JSON], TypeAdapter(Recipe).dump_python(recipe, mode="json"))
+
+
+def recipe_yaml(recipe: Recipe) -> str:
+    """The recipe as the text of a pack's `recipe.yaml`: what `read` makes the same recipe of."""
+    plain = TypeAdapter(Recipe).dump_python(recipe, mode="json")
+    return yaml.safe_dump(_told(plain), allow_unicode=True, sort_keys=False, width=110)
+
+
+def _told(value: JSON) -> JSON:
+    """Without what nobody wrote: empty lists and mappings, and nulls."""
+    if isinstance(value, dict):
+        kept = {key: _told(child) for key, child in value.items() if child is not None}
+        first = {key: kept.pop(key) for key in ("kind", "phase") if key in kept}
+        return first | {key: child for key, child in kept.items() if child not in ([], {})}
+    return [_told(child) for child in value] if isinstance(value, list) else value
 
 
 def content_sha256(master: MasterRecipe) -> str:

@@ -1,9 +1,7 @@
 """Settle: what an outcome leaves in the record, and what a person's decision does. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, cast, get_args
-
-from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.batch import Batch, StepRecord
 from cytoloop.core.entry import Draft, Fact
@@ -12,18 +10,17 @@ from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.production import BatchAborted, StepCompleted, StepFailed, StepResolved
 from cytoloop.core.facts.quality import Decision, DeviationClosed
 from cytoloop.core.json import JSON
-from cytoloop.core.signature import Signature, answered
+from cytoloop.core.signature import Signature
 from cytoloop.core.time import Instant
+from cytoloop.production.signed import signed_by
 from cytoloop.production.steps import facts_of
-from cytoloop.production.walk import Planned
+from cytoloop.production.walk import Planned, safe_steps
 
 DECISION = "deviation/"
 """Prefix of the step in which a person decides on a deviation."""
 
 May = Callable[[Literal["close-deviation", "resolve-step"], Signature], None]
 """Asks the table of rights whether a signature is good for an act; RefusedError when it is not."""
-
-_SIGNATURE = TypeAdapter(Signature)
 
 
 def settle(batch: Batch, planned: Planned, outcome: Outcome, *, recovered: bool = False) -> list[Draft]:
@@ -43,18 +40,23 @@ def anybody(act: Literal["close-deviation", "resolve-step"], signature: Signatur
     """Takes every signature that was made in the role asked: for a runner with no table of rights."""
 
 
-def settle_decision(step: StepRecord, outcome: Outcome, *, recovered: bool = False, may: May = anybody) -> list[Draft]:
-    """The drafts that a person's decision on a deviation leaves; RefusedError when it is not signed as shown."""
+def settle_decision(
+    batch: Batch, step: StepRecord, outcome: Outcome, *, recovered: bool = False, may: May = anybody
+) -> list[Draft]:
+    """The drafts that a person's decision on a deviation leaves; RefusedError when it is not signed as shown.
+
+    A batch that is terminated is aborted at once when no unit needs to be brought into a safe state.
+    """
     _demand_answer(outcome)
     deviation = step.step.removeprefix(DECISION)
     decision, reason = _decision(deviation, outcome.values.get("decision")), str(outcome.values.get("reason") or "")
-    signature = _signed_by(step.target, outcome, step.arguments)
+    signature = signed_by(step.target, outcome, step.arguments)
     may("close-deviation", signature)
     facts: list[Fact] = [
         StepCompleted(step=step.step, attempt=step.attempt, values={"decision": decision}, recovered=recovered),
         DeviationClosed(deviation=deviation, decision=decision, reason=reason, signature=signature),
     ]
-    if decision == "terminate":
+    if decision == "terminate" and not any(safe_steps(batch)) and batch.underway == (step,):
         facts.append(BatchAborted(deviation=deviation, reason=reason))
     return _drafts(tuple(facts), f"person:{signature.signer}", outcome.at)
 
@@ -62,7 +64,7 @@ def settle_decision(step: StepRecord, outcome: Outcome, *, recovered: bool = Fal
 def settle_doubt(step: StepRecord, asked: Command, outcome: Outcome, *, may: May = anybody) -> list[Draft]:
     """The draft that a person's word on a step in doubt leaves; RefusedError when it is not signed as `asked`."""
     _demand_answer(outcome)
-    signature = _signed_by(asked.target, outcome, asked.arguments)
+    signature = signed_by(asked.target, outcome, asked.arguments)
     may("resolve-step", signature)
     done = outcome.values.get("decision") == "done"
     fact = StepResolved(
@@ -75,34 +77,9 @@ def settle_doubt(step: StepRecord, asked: Command, outcome: Outcome, *, may: May
     return _drafts((fact,), f"person:{signature.signer}", outcome.at)
 
 
-def read_signature(values: Mapping[str, JSON], digest: str, meaning: str) -> Signature:
-    """The signature in an outcome's values; RefusedError unless it binds to `digest`, what was shown, as `meaning`."""
-    try:
-        signature = _SIGNATURE.validate_python(values.get("signature"))
-    except ValidationError as error:
-        raise RefusedError("a decision came back without a signature; ask the person to sign") from error
-    if signature.digest != digest:
-        raise RefusedError(f"{signature.signer} signed something else than what was shown; show it again")
-    if signature.meaning != meaning:
-        raise RefusedError(
-            f"{signature.signer} signed as {signature.meaning}, and it was shown as {meaning}; ask again"
-        )
-    return signature
-
-
 def _demand_answer(outcome: Outcome) -> None:
     if not outcome.ok:
         raise RefusedError(outcome.note or f"{outcome.by} gave no answer; ask again")
-
-
-def _signed_by(target: str, outcome: Outcome, asked: Mapping[str, JSON]) -> Signature:
-    """The signature over what was `asked` and answered; RefusedError unless made in the role of "person:<role>"."""
-    given, reason = str(outcome.values.get("decision") or ""), str(outcome.values.get("reason") or "")
-    bound = answered(str(asked["digest"]), given, reason)
-    signature = read_signature(outcome.values, bound, str(asked["meaning"]))
-    if target != f"person:{signature.role}":
-        raise RefusedError(f"{signature.signer} signed as {signature.role}, and {target} was asked; ask them")
-    return signature
 
 
 def _decision(deviation: str, given: JSON) -> Decision:

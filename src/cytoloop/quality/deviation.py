@@ -18,7 +18,7 @@ from cytoloop.quality.specification import judge
 
 def needed(batch: Batch) -> tuple[DeviationOpened, ...]:
     """Deviations to open now, in the order of the entries that showed them; none when all are known."""
-    found = (*_failed_steps(batch), *_corrections(batch), *_results(batch), *_excursions(batch))
+    found = (*_failed_steps(batch), *_late(batch), *_corrections(batch), *_results(batch), *_excursions(batch))
     # Two excursions of one signal in one entry of readings are one deviation.
     new = {each.deviation: each for each in reversed(found) if each.deviation not in batch.deviations}
     return tuple(sorted(new.values(), key=lambda each: (each.cause, each.deviation)))
@@ -34,16 +34,27 @@ def _opened(
 def _failed_steps(batch: Batch) -> Iterator[DeviationOpened]:
     for step in batch.steps.values():
         # An answer on a deviation that was refused is asked for again; it is no deviation of its own.
-        if step.state != "failed" or step.verb == "decide":
+        if step.state != "failed" or step.step.startswith("deviation/"):
             continue
         kind: DeviationKind = "identity-mismatch" if _mismatched(batch, step) else "step-failed"
         what = f"step {step.step}, attempt {step.attempt}, failed: {step.reason}"
         yield _opened(batch, kind, what, step.position, step=step.step)
 
 
+def _late(batch: Batch) -> Iterator[DeviationOpened]:
+    """Maximum waits that were missed, and repeats whose last round was not enough."""
+    for told in batch.missed.values():
+        what = f"step {told.fact.step} did not start by {told.fact.deadline.isoformat()}, the end of its maximum wait"
+        yield _opened(batch, "late-start", what, told.position)
+    for exhausted in batch.exhausted:
+        what = f"the last round {exhausted.fact.step} was not enough: {exhausted.fact.because}"
+        yield _opened(batch, "rounds-exhausted", what, exhausted.position)
+
+
 def _mismatched(batch: Batch, step: StepRecord) -> bool:
     """Whether a label was read and it is not this batch's."""
-    return step.verb == "scan" and "code" in step.values and step.values["code"] != batch.created.coi
+    codes = {name: step.values[name] for name in ("code", "to_code") if name in step.values}
+    return step.verb in ("scan", "transfer", "print") and any(code != batch.created.coi for code in codes.values())
 
 
 def _corrections(batch: Batch) -> Iterator[DeviationOpened]:

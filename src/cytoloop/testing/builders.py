@@ -25,7 +25,18 @@ from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.product import Stage
 from cytoloop.core.reading import Reading
-from cytoloop.core.recipe import Loop, Operation, Phase, Program, Read, Sample, UnitProcedure
+from cytoloop.core.recipe import (
+    Loop,
+    Operation,
+    Parallel,
+    Phase,
+    Program,
+    Read,
+    Repeat,
+    Sample,
+    Selection,
+    UnitProcedure,
+)
 from cytoloop.core.signature import Meaning, Signature
 from cytoloop.core.time import Instant, after, hours_between
 from cytoloop.production.recipe_text import content, content_sha256
@@ -183,6 +194,8 @@ def _plan(
     plan: list[tuple[UnitProcedure, Operation, str, Phase, float]] = []
     for unit_procedure, operation in master.recipe.operations():
         for item in operation.steps:
+            if isinstance(item, Repeat | Parallel | Selection):
+                raise ValueError(f"{operation.operation}: a made-up history has no branches, selections and repeats")
             if not isinstance(item, Loop):
                 plan.append((unit_procedure, operation, f"{operation.operation}/{item.phase}", item, 0.5))
                 continue
@@ -223,6 +236,7 @@ def _one_step(book: Book, stream: str, doing: _Doing, now: Instant) -> Instant:
 
 _VERBS = {
     "identity_scan": "scan",
+    "label_print": "print",
     "instruction": "ask",
     "set_point": "set",
     "program": "program",

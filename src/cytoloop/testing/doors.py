@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import get_args
 
 from cytoloop.core.equipment import Command, Outcome, UnreachableError
 from cytoloop.core.json import JSON
@@ -25,6 +26,8 @@ class CountingDoor:
     """Key -> why the equipment fails this command."""
     unreachable: set[str] = field(default_factory=set)
     """Keys whose command is lost on the way; recall cannot tell either."""
+    results: dict[str, JSON] = field(default_factory=dict)
+    """What every sample is found to be: attribute -> result."""
     effects: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
@@ -62,11 +65,24 @@ class CountingDoor:
             case "ask":
                 return {str(each["name"]): _inside(each) for each in _answers(command)}
             case "sample":
-                return {"results": {}}
+                return {"results": dict(self.results)}
+            case "add" | "transfer" | "print":
+                return self._handled(command)
+            case "sign":
+                return {"signature": signed(command, _meaning(command), self.clock)}
             case "decide":
-                return decided(command, "reviewed", self.clock, str(_first_option(command)), "tested")
+                return decided(command, _meaning(command), self.clock, str(_first_option(command)), "tested")
             case _:
                 return {}
+
+    def _handled(self, command: Command) -> Mapping[str, JSON]:
+        asked, copies = command.arguments, command.arguments.get("copies")
+        if command.verb == "transfer":
+            return {"code": self.coi, "to_code": self.coi}
+        if command.verb == "print":
+            return {"code": self.coi, "printed": copies, "used": copies, "destroyed": 0}
+        lot: dict[str, JSON] = {"lot": "LOT-1", "expiry": "2099-12-31", "left": 10.0}
+        return {**lot, "material": asked["material"], "quantity": asked["quantity"]}
 
     def _readings(self, command: Command) -> tuple[Reading, ...]:
         now = self.clock.now()
@@ -91,6 +107,10 @@ def signed(command: Command, meaning: Meaning, clock: Clock, bound: str | None =
         "digest": bound or str(command.arguments["digest"]),
         "components": ["user-id", "password"],
     }
+
+
+def _meaning(command: Command) -> Meaning:
+    return next((each for each in get_args(Meaning) if each == command.arguments["meaning"]), "reviewed")
 
 
 def _answers(command: Command) -> list[dict[str, JSON]]:

@@ -32,7 +32,7 @@ def shipped() -> dict[str, str]:
         ("recipe.yaml", "plan: daily", "plan: weekly", "expected a plan of sampling.yaml"),
         ("recipe.yaml", "plan: release", "plan: daily", "no sample step tests"),
         ("recipe.yaml", "operation: harvest", "operation: formulation", "more than once"),
-        ("recipe.yaml", "phase: seed", "phase: activate", "a second time in this operation"),
+        ("recipe.yaml", "phase: seed", "phase: activate", "a second time in this sequence"),
         ("recipe.yaml", "product: car_t_cd19", "product: other", "expected 'car_t_cd19'"),
         ("plant.yaml", "il2: IU/mL", "il2: mmol/L", "expected mmol/L as bioreactor has it"),
         ("plant.yaml", "{signal: ph, unit: pH", "{signal: ph, unit: °C", "as the signal has"),

@@ -104,7 +104,7 @@ async def test_what_was_decided_on_the_batch_as_it_was_is_decided_again(start: I
         draft = Draft(fact=recorded.fact, actor=recorded.entry.actor, happened_at=recorded.entry.happened_at)
         world.ledger.append("batch/B-1", [draft], expected=recorded.entry.position)
     read = world.batch()
-    assert read.running is None, "nothing is under way: the next thing is an intent"
+    assert not read.underway, "nothing is under way: the next thing is an intent"
     correct(world, 12.0)
     runner = Runner(ledger=world.ledger, door=world.door, clock=world.clock, observers=(inspect,))
     await world.clock.together(runner.carry(read))

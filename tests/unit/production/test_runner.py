@@ -136,8 +136,8 @@ async def test_nothing_starts_while_a_deviation_is_open(master: MasterRecipe, st
         "batch/B-1", [Draft(fact=deviation, actor="system:quality", happened_at=start)], expected=1
     )  # fmt: skip
     todo = advance(world.batch(), start + timedelta(days=30))
-    assert todo.command is not None
-    assert (todo.command.target, todo.command.verb) == ("person:qa", "decide")
+    (command,) = todo.commands
+    assert (command.target, command.verb) == ("person:qa", "decide")
 
 
 async def test_termination_ends_the_batch(master: MasterRecipe, start: Instant) -> None:
@@ -332,7 +332,7 @@ async def test_a_lost_answer_is_read_back_and_marked(master: MasterRecipe, start
     world.store, world.ledger = crashing, Ledger(crashing, world.clock)
     with pytest.raises(CrashedError):
         await world.carry()
-    assert world.batch().running is not None
+    assert world.batch().underway
     await world.carry()
     facts = [each.fact for each in world.ledger.stream("batch/B-1")]
     assert isinstance(facts[2], StepInDoubt)

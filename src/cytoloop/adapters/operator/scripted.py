@@ -40,7 +40,11 @@ Policy = Callable[[Command], Choice]
 Scanner = Callable[[Command], str]
 """The code that a scanner reads on the item the person fetched for a "scan" command."""
 
-HOURS: Mapping[Verb, float] = {"scan": 0.05, "ask": 0.25, "decide": 4.0, "sign": 8.0}
+SHELF_LIFE = 90
+"""Days that a scripted lot may still be used."""
+HOURS: Mapping[Verb, float] = {
+    "scan": 0.05, "ask": 0.25, "add": 0.25, "transfer": 0.25, "print": 0.1, "decide": 4.0, "sign": 8.0,
+}  # fmt: skip
 """How long each thing takes a person, waiting included."""
 
 
@@ -103,7 +107,9 @@ class ScriptedPeople:
         if command.verb == "scan":
             return {"code": self._scanner(command)}
         if command.verb == "ask":
-            return self._answers(command)
+            return self._answers(command) | self._second(command)
+        if command.verb in ("add", "transfer", "print"):
+            return self._handled(command, at) | self._second(command)
         if command.verb == "sign":
             return {"signature": self._signature(command, person, at, _shown(command))}
         choice = self._policy(command)
@@ -117,8 +123,32 @@ class ScriptedPeople:
         answers = [answer for answer in asked if isinstance(answer, dict)] if isinstance(asked, list) else []
         return {str(answer.get("name")): self._answer(answer, rng) for answer in answers}
 
-    def _answer(self, answer: Mapping[str, JSON], rng: Random) -> float:
-        """A number in the middle half of the limits; out of them when the person slips."""
+    def _handled(self, command: Command, at: Instant) -> dict[str, JSON]:
+        """Material added, moved or labelled as asked; the scanner reads what is on the item fetched."""
+        asked = command.arguments
+        if command.verb == "transfer":
+            return {"code": self._scanner(command), "to_code": self._scanner(command)}
+        if command.verb == "print":
+            copies = asked.get("copies")
+            return {"code": self._scanner(command), "printed": copies, "used": copies, "destroyed": 0}
+        material, quantity = str(asked.get("material")), asked.get("quantity")
+        expiry = after(at, 24.0 * SHELF_LIFE).date().isoformat()
+        return {"material": material, "lot": f"LOT-{material}", "expiry": expiry, "quantity": quantity, "left": 1000.0}
+
+    def _second(self, command: Command) -> dict[str, JSON]:
+        """Somebody else confirms, where the recipe asks for it."""
+        if command.arguments.get("verified") is not True:
+            return {}
+        mine = command.target.removeprefix("person:")
+        other = next((person.user for role, person in self._people.items() if role != mine), "")
+        return {"verified_by": other}
+
+    def _answer(self, answer: Mapping[str, JSON], rng: Random) -> JSON:
+        """What is expected; a number in the middle half of the limits, out of them when the person slips."""
+        kind, expected, choices = answer.get("type", "number"), answer.get("expected"), answer.get("choices")
+        if kind != "number":
+            good = [*(expected if isinstance(expected, list) else []), *(choices if isinstance(choices, list) else [])]
+            return str(good[0]) if good else "as instructed"
         low, high = _limit(answer.get("low")), _limit(answer.get("high"))
         place, slipped = 0.25 + 0.5 * rng.random(), rng.random() < self._slip
         bottom = low if low is not None else min(0.0, high or 0.0)

@@ -182,7 +182,7 @@ class Facility:
                 return self._program(command, now)
             case "sample":
                 return self._sample(command, now)
-            case "ask" | "decide" | "sign":
+            case "ask" | "add" | "transfer" | "print" | "decide" | "sign":
                 raise ImpossibleError(f"{command.target} is equipment: it cannot {command.verb}; ask a person")
 
     def _scan(self, command: Command, now: Instant) -> Underway:

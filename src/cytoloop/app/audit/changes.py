@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from cytoloop.app.directory import ENROLLED
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.entry import Fact, Recorded
-from cytoloop.core.facts import clinic, compliance, feedback, people, production, quality, record
+from cytoloop.core.facts import clinic, compliance, equipment, feedback, people, production, quality, record
 from cytoloop.core.json import JSON
 from cytoloop.production.difference import difference
 
 CHANGING: tuple[type[Fact], ...] = (
     production.SetPointMoved, production.ValueCorrected, production.StepResolved, production.BatchAborted,
+    production.HoldOrdered, production.HoldLifted, production.AbortOrdered,
     production.RecipeApproved, quality.DeviationClosed, quality.DispositionSigned, clinic.StudyEnded,
     feedback.TwinReleased, feedback.ChangeSigned, feedback.ProposalDeclined, people.RolesChanged,
     people.AccountConfirmed, people.AccountLocked, people.AccountUnlocked, people.AccountClosed, record.KeyRetired,
-    record.RecordUpgraded, record.ClockStepped, record.IdentityErased,
+    record.RecordUpgraded, record.ClockStepped, record.IdentityErased, equipment.EquipmentRegistered,
+    equipment.EquipmentTakenOutOfService, equipment.EquipmentReturnedToService, equipment.QualificationWithdrawn,
 )  # fmt: skip
 """Facts that may change something that stood before. All others add something new and change nothing."""
+
+
+BESIDE_THE_ONE_BEFORE = (
+    production.RecipeApproved, quality.DispositionSigned, feedback.TwinReleased, equipment.EquipmentRegistered,
+)  # fmt: skip
+"""Facts whose change shows only beside the one of their kind before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,7 @@ def changes_of(recorded: Recorded, shelf: Shelf) -> tuple[Change, ...]:
     fact = recorded.fact
     if not isinstance(fact, CHANGING):
         return ()
-    if isinstance(fact, production.RecipeApproved | quality.DispositionSigned | feedback.TwinReleased):
+    if isinstance(fact, BESIDE_THE_ONE_BEFORE):
         return tuple(_since(fact, _before(recorded, shelf), shelf))
     return tuple(_own(fact))
 
@@ -47,6 +55,10 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
         case (
             production.ValueCorrected()
             | production.BatchAborted()
+            | production.HoldOrdered()
+            | production.HoldLifted()
+            | production.AbortOrdered()
+            | production.DecisionSigned()
             | quality.DeviationClosed()
             | people.RolesChanged()
             | people.AccountUnlocked()
@@ -56,6 +68,9 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             | record.IdentityLookedUp()
             | record.IdentityErased()
             | record.IdentitiesRekeyed()
+            | equipment.EquipmentTakenOutOfService()
+            | equipment.EquipmentReturnedToService()
+            | equipment.QualificationWithdrawn()
         ):
             return fact.reason, True
         case production.StepResolved():
@@ -72,6 +87,7 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             production.SetPointMoved()
             | production.StepFailed()
             | production.BatchHeld()
+            | production.StepBlocked()
             | quality.DispositionSigned()
             | clinic.StudyEnded()
             | feedback.ProposalDeclined()
@@ -94,6 +110,12 @@ def _own(fact: Fact) -> Iterator[Change]:
             yield Change(what=f.field, old=f.old, new=f.new)
         case production.StepResolved() as f:
             yield Change(what=f.step, old="in-doubt", new=f.resolution)
+        case production.HoldOrdered():
+            yield Change(what="batch", old="in-production", new="on-hold")
+        case production.HoldLifted():
+            yield Change(what="batch", old="on-hold", new="in-production")
+        case production.AbortOrdered():
+            yield Change(what="batch", old="in-production", new="aborting")
         case production.BatchAborted():
             yield Change(what="batch", old="in-production", new="aborted")
         case quality.DeviationClosed() as f:
@@ -112,6 +134,12 @@ def _own(fact: Fact) -> Iterator[Change]:
             yield Change(what="clock", old=f.before.isoformat(), new=f.after.isoformat())
         case record.IdentityErased() as f:
             yield Change(what=f.subject, old="kept", new="erased")
+        case equipment.EquipmentTakenOutOfService() as f:
+            yield Change(what=f.equipment, old="in-service", new="out-of-service")
+        case equipment.EquipmentReturnedToService() as f:
+            yield Change(what=f.equipment, old="out-of-service", new="in-service")
+        case equipment.QualificationWithdrawn() as f:
+            yield Change(what=f.subject, old="qualified", new="withdrawn")
         case _:
             yield from _account(fact)
 
@@ -146,6 +174,12 @@ def _since(fact: Fact, before: Fact | None, shelf: Shelf) -> Iterator[Change]:
                     yield Change(what=each.where, old=each.old, new=each.new)
         case feedback.TwinReleased() as new, feedback.TwinReleased() as old:
             yield Change(what=new.twin, old=old.version, new=new.version)
+        case equipment.EquipmentRegistered() as new, equipment.EquipmentRegistered() as old:
+            for name in ("equipment_class", "device_type", "serial", "door", "unverified"):
+                if getattr(old, name) != getattr(new, name):
+                    yield Change(what=name, old=getattr(old, name), new=getattr(new, name))
+            if old.needs != new.needs:
+                yield Change(what="needs", old=", ".join(old.needs), new=", ".join(new.needs))
         case quality.DispositionSigned() as new, _:
             stood = before.disposition if isinstance(before, quality.DispositionSigned) else "undecided"
             yield Change(what="disposition", old=stood, new=new.disposition)

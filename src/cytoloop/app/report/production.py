@@ -9,7 +9,7 @@ from cytoloop.app.views_results import Curve
 from cytoloop.app.views_steps import OperationLine, StepLine
 from cytoloop.core.batch import Batch
 from cytoloop.core.json import JSON
-from cytoloop.core.recipe import Instruction, Loop, Operation
+from cytoloop.core.recipe import Instruction, Operation, phases
 from cytoloop.core.report import Block, Cell, Chart, Paragraph, Section
 from cytoloop.core.words import Words
 
@@ -147,10 +147,9 @@ def _names(batch: Batch, step: str) -> dict[str, tuple[Words, str]]:
 
 
 def _answers(operation: Operation, phase: str) -> Iterator[tuple[str, tuple[Words, str]]]:
-    for item in operation.steps:
-        for each in item.steps if isinstance(item, Loop) else (item,):
-            if isinstance(each, Instruction) and each.phase == phase:
-                yield from ((answer.name, (answer.words, answer.unit)) for answer in each.answers)
+    for each in phases(operation.steps):
+        if isinstance(each, Instruction) and each.phase == phase:
+            yield from ((answer.name, (answer.words, answer.unit)) for answer in each.answers)
 
 
 def curves(says: Says, view: BatchView) -> Section:

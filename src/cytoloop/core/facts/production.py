@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from cytoloop.core.json import JSON
 from cytoloop.core.reading import Reading
 from cytoloop.core.signature import Signature
+from cytoloop.core.time import Instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class RecipeApproved:
     change: str | None
     """The signed change that made it; None for the first version."""
     signature: Signature
+    effective_from: Instant | None = None
+    """When batches may first be made of it; None: from the approval on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,11 +173,140 @@ class BatchAborted:
 
     NAME: ClassVar[str] = "batch-aborted/1"
     deviation: str
+    """The deviation it was terminated for; empty when a person ordered it."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCarried:
+    """A release of the platform carries the batch from here on."""
+
+    NAME: ClassVar[str] = "batch-carried/1"
+    release: str
+    """Version of the platform."""
+    decisions: int
+    """Decisions of earlier releases that this one was asked for again, all with the same answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepBlocked:
+    """The step's turn has come and it may not start: its equipment or a person is not fit for it."""
+
+    NAME: ClassVar[str] = "step-blocked/1"
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlineMissed:
+    """A step did not start within its maximum wait."""
+
+    NAME: ClassVar[str] = "deadline-missed/1"
+    step: str
+    deadline: Instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayTaken:
+    """A selection took one of its ways, or a repeat goes on or not after a round."""
+
+    NAME: ClassVar[str] = "way-taken/1"
+    step: str
+    """The selection, or the round of the repeat."""
+    way: str
+    """Of a selection: a way. Of a repeat: "again", "enough", or "exhausted" when its last round was not enough."""
+    because: str
+    """The condition as it stands in the recipe, with the values it was judged on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialAdded:
+    """A material went into the batch."""
+
+    NAME: ClassVar[str] = "material-added/1"
+    step: str
+    material: str
+    lot: str
+    expiry: str
+    """Last day of use, ISO 8601."""
+    quantity: float
+    unit: str
+    left: float
+    """What the lot still holds, in the same unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaterialTransferred:
+    """The batch's material was moved from one unit to another."""
+
+    NAME: ClassVar[str] = "material-transferred/1"
+    step: str
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelsPrinted:
+    """Labels were printed, and each is accounted for."""
+
+    NAME: ClassVar[str] = "labels-printed/1"
+    step: str
+    label: str
+    printed: int
+    used: int
+    destroyed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionSigned:
+    """A person chose one of the options that the recipe offers, and signed."""
+
+    NAME: ClassVar[str] = "decision-signed/1"
+    step: str
+    decision: str
+    reason: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSigned:
+    """A person signed what was done in an operation."""
+
+    NAME: ClassVar[str] = "step-signed/1"
+    step: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldOrdered:
+    """A person stops the batch: no step starts until the hold is lifted. What is underway in equipment goes on."""
+
+    NAME: ClassVar[str] = "hold-ordered/1"
+    reason: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLifted:
+    """A person lets the batch go on."""
+
+    NAME: ClassVar[str] = "hold-lifted/1"
+    reason: str
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbortOrdered:
+    """A person ends the batch: its units are brought into a safe state, then it is aborted."""
+
+    NAME: ClassVar[str] = "abort-ordered/1"
+    reason: str
+    signature: Signature
 
 
 FACTS = (
     RecipeApproved, BatchCreated, StepStarted, StepCompleted, StepFailed, StepInDoubt, StepResolved,
     ReadingsRecorded, SetPointMoved, ValueCorrected, BatchFinished, BatchHeld,
-    BatchAborted,
+    BatchAborted, BatchCarried, StepBlocked, DeadlineMissed, WayTaken, MaterialAdded, MaterialTransferred,
+    LabelsPrinted, DecisionSigned, StepSigned, HoldOrdered, HoldLifted, AbortOrdered,
 )  # fmt: skip

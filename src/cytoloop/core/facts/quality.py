@@ -6,8 +6,10 @@ from typing import ClassVar, Literal
 from cytoloop.core.product import Stage
 from cytoloop.core.signature import Signature
 
-DeviationKind = Literal["out-of-specification", "excursion", "step-failed", "identity-mismatch"]
-Decision = Literal["continue", "repeat", "terminate"]
+DeviationKind = Literal[
+    "out-of-specification", "excursion", "step-failed", "identity-mismatch", "late-start", "rounds-exhausted"
+]
+Decision = Literal["continue", "repeat", "rework", "terminate"]
 DispositionKind = Literal["released", "conditionally-released", "rejected", "supplied-out-of-specification"]
 
 
