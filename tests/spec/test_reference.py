@@ -12,7 +12,18 @@ import pytest
 import typer.main
 
 from cytoloop.cli.main import app
-from cytoloop.core.facts import answer, clinic, compliance, equipment, feedback, people, production, quality, record
+from cytoloop.core.facts import (
+    allotment,
+    answer,
+    clinic,
+    compliance,
+    equipment,
+    feedback,
+    people,
+    production,
+    quality,
+    record,
+)
 from cytoloop.record.codec import ALL_FACTS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -21,6 +32,7 @@ STAGES: dict[str, ModuleType] = {
     "1 Clinic": clinic,
     "2 Production": production,
     "2 Production: what people answer": answer,
+    "2 Production: allotment": allotment,
     "2 Equipment": equipment,
     "3a Quality": quality,
     "3b Compliance": compliance,

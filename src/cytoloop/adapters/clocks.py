@@ -128,6 +128,10 @@ class ScaledClock:
         while (left := when - self.now()) > timedelta(0):
             await asyncio.sleep(left.total_seconds() / self._factor)
 
+    def seconds_until(self, when: Instant) -> float:
+        """Seconds of the wall until `when`; negative once it has passed."""
+        return (when - self.now()).total_seconds() / self._factor
+
     @property
     def told(self) -> bytes:
         """What another process of this machine needs to show the same time."""

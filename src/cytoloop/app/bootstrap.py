@@ -15,6 +15,7 @@ from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.faults import Faults
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.doors import Doors
+from cytoloop.app.equipment import Fitness
 from cytoloop.app.historian import SEAL_EVERY, Historian
 from cytoloop.app.records import RECORD, acting_record, readable_record, readable_store, writable_record
 from cytoloop.app.registrar import Registrar
@@ -22,6 +23,7 @@ from cytoloop.app.settings import ZONE
 from cytoloop.core.equipment import Command, Door
 from cytoloop.core.errors import UserError
 from cytoloop.core.telemetry import TelemetryStore
+from cytoloop.production.advance import Fit
 from cytoloop.production.journal import Direct, Journal
 from cytoloop.production.pack import Pack
 from cytoloop.record.ledger import Ledger
@@ -72,6 +74,8 @@ class Site:
     pack: Pack
     journal: Journal
     """Where batches are written."""
+    fit: Fit
+    """Says whether equipment is fit for a step."""
     historian: Historian | None = None
     """Keeps the readings of running batches; None where the equipment remembers none."""
     coi_of: dict[str, str] = field(default_factory=dict)
@@ -126,6 +130,7 @@ def simulated_site(
         receive=receive,
         pack=pack,
         journal=journal or Direct(ledger),
+        fit=Fitness(ledger).fit,
         historian=Historian(
             store=telemetry,
             source=facility,

@@ -143,6 +143,7 @@ class Line:
             observers=observers,
             may=check,
             release=__version__,
+            fit=self.site.fit,
         )
 
     async def _clear(self, batch: Batch) -> Batch:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 from cytoloop import __version__
 from cytoloop.app.bootstrap import Site
-from cytoloop.app.equipment import Fitness
 from cytoloop.app.historian import Following
 from cytoloop.app.permissions import check
 from cytoloop.app.production import read_batch
@@ -36,7 +35,6 @@ class LiveLine:
     tell: Tell
     _left: dict[str, int] = field(default_factory=dict)
     """Batch -> where its stream ended when it needed no carrying any more."""
-    _fit: Fitness | None = None
     _carried: "dict[str, asyncio.Task[int]]" = field(default_factory=dict)
 
     async def run(self, *, until_done: bool = False) -> None:
@@ -107,15 +105,10 @@ class LiveLine:
             journal=site.journal,
             observers=(inspect,) if followed is None else (inspect, followed.observe),
             may=check,
-            fit=self._fitness().fit,
+            fit=site.fit,
             release=__version__,
             look_every=self.look,
         )
-
-    def _fitness(self) -> Fitness:
-        """The register of equipment, read once for all batches."""
-        self._fit = self._fit or Fitness(self.site.registrar.ledger)
-        return self._fit
 
     async def _close(self, batch: Batch, followed: Following | None) -> None:
         """Enter what was sealed when the batch stopped being followed."""

@@ -49,6 +49,7 @@ ROLE_WORDS: Mapping[Role, Words] = {
 
 Act = Literal[
     "approve-recipe",
+    "create-batch",
     "sign-change",
     "release-model",
     "dispose",
@@ -129,6 +130,7 @@ ASKED: tuple[Role, ...] = (
 
 RIGHTS: Mapping[Act, Right] = {
     "approve-recipe": _right("approve a recipe version", "批准配方版本", "qualified_person"),
+    "create-batch": _right("have a batch created", "创建批次", "planner", "process_scientist"),
     "sign-change": _right("sign a change", "签署变更", "principal_investigator", "qualified_person"),
     "release-model": _right("release a twin version", "放行孪生版本", "qa"),
     "dispose": _right("sign a disposition", "签署批处置", "qualified_person", apart=_ACTOR),

@@ -8,7 +8,7 @@ from cytoloop.app.telling_flow import tell_flow
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
-from cytoloop.core.facts import answer, clinic, compliance, feedback, production, quality
+from cytoloop.core.facts import allotment, answer, clinic, compliance, feedback, production, quality
 from cytoloop.core.json import JSON
 from cytoloop.core.words import Words
 from cytoloop.record.codec import Unread
@@ -105,6 +105,10 @@ def _production(fact: Fact) -> tuple[str, str] | None:
                 f"batch {f.batch} created for order {f.order}, recipe version {f.recipe_version}",
                 f"为订单 {f.order} 建立批次 {f.batch}，配方第 {f.recipe_version} 版",
             )
+        case allotment.EquipmentAllotted() as f:
+            units = ", ".join(sorted(f.equipment.values()))
+            by = f.signature.printed_name
+            return f"{by} had batch {f.batch} created, with {units}", f"{by} 创建批次 {f.batch}，分配 {units}"
         case production.StepStarted() as f:
             return f"{f.step} started: {f.verb} on {f.target}", f"{f.step} 开始：{f.target} {f.verb}"
         case production.StepCompleted() as f:

@@ -28,6 +28,7 @@ from cytoloop.cli import (
     telemetry,
     twin,
     work,
+    worker,
 )
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
@@ -46,6 +47,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("serve")(record.serve)
+app.command("worker")(worker.worker)
 app.command("verify")(record.verify)
 app.command("audit")(audit.audit)
 app.command("init")(store.init)

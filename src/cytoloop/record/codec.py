@@ -12,13 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.entry import Entry, Fact, Recorded
 from cytoloop.core.errors import FindingError
-from cytoloop.core.facts import answer, clinic, compliance, equipment, feedback, people, production, quality
+from cytoloop.core.facts import allotment, answer, clinic, compliance, equipment, feedback, people, production, quality
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
 
 ALL_FACTS: tuple[type[Fact], ...] = (
     *clinic.FACTS,
     *production.FACTS,
+    *allotment.FACTS,
     *equipment.FACTS,
     *quality.FACTS,
     *compliance.FACTS,

@@ -19,6 +19,7 @@ from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.production import BatchFinished, HoldLifted, HoldOrdered
 from cytoloop.core.time import Instant, after
+from cytoloop.production.advance import always_fit
 from cytoloop.production.journal import Direct
 from cytoloop.record.ledger import Ledger
 from cytoloop.testing.builders import signature
@@ -43,6 +44,7 @@ class World:
             receive=_nobody,
             pack=pack(),
             journal=Direct(self.ledger),
+            fit=always_fit,
         )
         return LiveLine(site=site, look=0.25, tell=self.told.append)
 
@@ -129,6 +131,7 @@ async def test_what_stops_a_batch_stops_the_line(world: World) -> None:
 
     line = world.line()
     line.site = Site(
+        fit=always_fit,
         registrar=line.site.registrar, clock=line.site.clock, door=line.site.door, receive=_nobody, pack=pack(),
         journal=Broken(world.ledger),
     )  # fmt: skip
