@@ -131,7 +131,6 @@ async def test_what_stops_a_batch_stops_the_line(world: World) -> None:
 
     line = world.line()
     line.site = Site(
-        fit=always_fit,
         registrar=line.site.registrar, clock=line.site.clock, door=line.site.door, receive=_nobody, pack=pack(),
         journal=Broken(world.ledger), fit=always_fit,
     )  # fmt: skip
