@@ -23,6 +23,7 @@ from cytoloop.cli import (
     plant,
     recipe,
     record,
+    sparkplug,
     store,
     telemetry,
     twin,
@@ -61,6 +62,8 @@ app.add_typer(importing.app, name="import")
 app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
+plant.app.command("sparkplug")(sparkplug.serve)
+plant.app.command("listen")(sparkplug.listening)
 app.add_typer(plant.app, name="plant")
 app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")
