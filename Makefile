@@ -7,7 +7,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test check browser compiler lock clean
+.PHONY: setup demo test check browser compiler broker lock clean
 
 setup: $(VENV)/.ready
 
@@ -27,7 +27,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.lock
 demo: setup
 	@$(BIN)/cytoloop demo $(ARGS)
 
-test: $(VENV)/.ready-dev browser compiler check
+test: $(VENV)/.ready-dev browser compiler broker check
 
 check:
 	$(BIN)/ruff format --check .
@@ -45,12 +45,17 @@ browser:
 compiler:
 	@echo '#include <dlfcn.h>' | $${CC:-cc} -E -x c - >/dev/null 2>&1 || sh tools/install-compiler.sh
 
+# The Sparkplug tests run a real MQTT broker. Also that is installed when it is not there.
+broker:
+	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || test -n "$$CYTOLOOP_MOSQUITTO" || \
+	  sh tools/install-broker.sh
+
 # Hashes and no addresses. Needs uv: pip install uv
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
 	  --extra opcua --group build pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
-	  --extra opcua --extra openid --extra pdf --extra postgres --extra time-stamp --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra mqtt --extra opcua --extra openid --extra pdf --extra postgres --extra time-stamp --extra worker --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -2,16 +2,17 @@
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cytoloop.adapters.credentials import Credentials
 from cytoloop.adapters.operator.scripted import Person
-from cytoloop.app.acts import ACCESS, note
+from cytoloop.app.acts import ACCESS
 from cytoloop.app.directory import person_of, person_stream
 from cytoloop.app.permissions import Role
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.settings import ZONE
-from cytoloop.core.errors import RefusedError, UserError
+from cytoloop.core.errors import ConflictError, RefusedError, UserError
 from cytoloop.core.facts.people import PersonEnrolled
 from cytoloop.core.signature import Meaning, Proof, Signature
 from cytoloop.core.time import Instant
@@ -89,4 +90,5 @@ def _enrol(registrar: Registrar, member: Member) -> None:
             scripted=True,
             signature=None,
         )
-        note(registrar, stream, fact, actor=ACCESS)
+        with suppress(ConflictError):  # another worker of the same record enrolled them at this moment
+            registrar.say(stream, fact, actor=ACCESS)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.batch import Batch, fold
+from cytoloop.core.entry import Draft
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import MaterialCollected, OrderPlaced
 from cytoloop.core.facts.production import BatchCreated, RecipeApproved
@@ -80,8 +81,9 @@ def create_batch(
     collected: MaterialCollected,
     recipe: RecipeApproved,
     equipment: Mapping[str, str],
+    actor: str = "system:production",
 ) -> Batch:
-    """A new batch, pinned to the recipe version in force at its creation."""
+    """A new batch, pinned to the recipe version in force at its creation; ConflictError when the number is taken."""
     created = BatchCreated(
         batch=number,
         order=order.order,
@@ -96,7 +98,8 @@ def create_batch(
         weight=order.weight,
         equipment=dict(equipment),
     )
-    recorded = registrar.say(f"batch/{number}", created, actor="system:production")
+    draft = Draft(fact=created, actor=actor, happened_at=registrar.clock.now())
+    recorded = registrar.ledger.append(f"batch/{number}", [draft], expected=0)
     return fold(recorded, from_content(recipe.content))
 
 

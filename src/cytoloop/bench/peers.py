@@ -20,6 +20,7 @@ PINNED = {
     "duckdb": "duckdb==2.0.0 numpy==2.4.6",
     "eventsourcing": "eventsourcing==9.5.6",
     "pymerkle": "pymerkle==7.0.0",
+    "pysparkplug": "pysparkplug==0.6.1",
 }
 """Peer -> what is installed of it."""
 

@@ -1,10 +1,11 @@
-"""`cytoloop batch correct`, `review`, `decide` and `dispose`: what people do to a batch's record, each act signed."""
+"""`cytoloop batch create`, `correct`, `review`, `decide` and `dispose`: acts of people, each signed."""
 
 from pathlib import Path
 
 import typer
 
 from cytoloop.app.acts import refusing
+from cytoloop.app.allotting import batch_to_create, sign_creation
 from cytoloop.app.audit.asked import Asked, zone_named
 from cytoloop.app.correcting import propose, sign_correction
 from cytoloop.app.disposing import batch_to_dispose, sign_disposition
@@ -12,6 +13,7 @@ from cytoloop.app.ordering import ACTS, Order, sign_order, to_order
 from cytoloop.app.reviewing import deviation_to_decide, record_to_review, sign_decision, sign_off_record
 from cytoloop.app.views import Shelf
 from cytoloop.app.views_audit import audit_rows
+from cytoloop.app.working import wake
 from cytoloop.cli.acting import acting, show_what_is_signed
 from cytoloop.cli.audit import audit_table, language_named
 from cytoloop.cli.data import DATA
@@ -21,6 +23,25 @@ from cytoloop.core.entry import Recorded
 
 BATCH = typer.Argument(..., help="Batch number.")
 WHY = typer.Option(..., "--why", metavar="TEXT", help="Reason, in a sentence.", prompt="Reason")
+
+
+def create(
+    order: str = typer.Argument(..., help="Order whose material was collected."),
+    line: str = typer.Option(..., metavar="NAME", help="Production line whose recipe is in force."),
+    recipe: str | None = typer.Option(None, metavar="NAME", help="Recipe; the only one of the line when left out."),
+    number: str | None = typer.Option(None, metavar="B", help="Batch number; made from the order when left out."),
+    user: str = AS,
+    data: Path | None = DATA,
+) -> None:
+    """Create a batch for an order, with equipment of its own until it ends; workers take it at once."""
+    with acting(data) as desk:
+        with refusing(desk.people.registrar, "create-batch", f"order/{order}"):
+            seen = batch_to_create(desk.ledger, order, line, recipe, number)
+        show_what_is_signed(seen.shown, seen.digest)
+        batch = sign_creation(desk.people, signer(user), seen)
+        units = ", ".join(sorted(batch.created.equipment.values()))
+        out.print(f"batch {batch.number} is created, with {units}", highlight=False, soft_wrap=True)
+        wake(desk.folder, batch.number)
 
 
 def correct(

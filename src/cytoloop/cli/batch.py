@@ -21,6 +21,7 @@ from cytoloop.core.words import LANGUAGES, Language
 from cytoloop.production.levels import control_recipe
 
 app = typer.Typer(help="Batches: list them, read one from order to outcome, take one out.", no_args_is_help=True)
+app.command("create")(acts_on_batch.create)
 app.command("correct")(acts_on_batch.correct)
 app.command("review")(acts_on_batch.review)
 app.command("decide")(acts_on_batch.decide)

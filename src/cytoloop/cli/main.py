@@ -9,6 +9,7 @@ import typer
 
 from cytoloop import __version__
 from cytoloop.cli import (
+    alarm,
     audit,
     backup,
     batch,
@@ -18,6 +19,7 @@ from cytoloop.cli import (
     equipment,
     identity,
     importing,
+    line,
     pack,
     people,
     plant,
@@ -27,6 +29,8 @@ from cytoloop.cli import (
     store,
     telemetry,
     twin,
+    work,
+    worker,
 )
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
@@ -45,6 +49,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("serve")(record.serve)
+app.command("worker")(worker.worker)
 app.command("verify")(record.verify)
 app.command("audit")(audit.audit)
 app.command("simulate")(simulate.simulate)
@@ -52,6 +57,7 @@ app.command("init")(store.init)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_command)
 app.command("upgrade")(backup.upgrade_command)
+app.add_typer(alarm.app, name="alarm")
 app.add_typer(batch.app, name="batch")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(recipe.app, name="recipe")
@@ -62,6 +68,8 @@ app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
 app.add_typer(plant.app, name="plant")
+app.add_typer(line.app, name="line")
+app.add_typer(work.app, name="work")
 app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")

@@ -5,9 +5,11 @@ from pathlib import Path
 import typer
 
 from cytoloop.adapters import postgres
+from cytoloop.adapters.engine import make_engine
 from cytoloop.adapters.files import remove
 from cytoloop.app.records import holds_record, open_record
 from cytoloop.app.settings import FILE, ZONE, Settings, settings_text, write_settings
+from cytoloop.app.working import engine_address
 from cytoloop.cli.output import out
 from cytoloop.core.errors import CytoloopError, UserError
 
@@ -63,6 +65,7 @@ def init_store(
     app_role: str | None = typer.Option(
         None, metavar="ROLE", help="Role the product runs as: it may read and append, nothing else."
     ),
+    workers: bool = typer.Option(False, "--workers", help="Also make the engine's schema, for several workers."),
 ) -> None:
     """Make the schema of a record, as its owner; called again it changes nothing but the rights of --app-role."""
     where = postgres.address(url)
@@ -70,6 +73,10 @@ def init_store(
     if app_role is not None:
         postgres.grant_to(app_role, where)
     _say(f"schema {where.schema} of {where.shown} {'is made' if made else 'was there'}")
+    if workers:
+        engine = engine_address(url)
+        made = make_engine(engine, app_role)
+        _say(f"schema {engine.schema} of {engine.shown} {'is made' if made else 'was there'}, for workers")
     if app_role is not None:
         _say(f"{app_role} may read it and append to it, and nothing else")
 

@@ -236,6 +236,7 @@ def _one_step(book: Book, stream: str, doing: _Doing, now: Instant) -> Instant:
 
 _VERBS = {
     "identity_scan": "scan",
+    "label_print": "print",
     "instruction": "ask",
     "set_point": "set",
     "program": "program",

@@ -1,0 +1,1 @@
+"""Equipment behind MQTT Sparkplug B (Eclipse Sparkplug specification 3.0.0)."""
