@@ -1,4 +1,4 @@
-"""`cytoloop bench production`: batches a machine carries, what a step costs, changes over OPC UA, a facility's day, faults."""
+"""`cytoloop bench production`: batches in flight, the cost of a step, OPC UA changes, a facility's day, faults."""
 
 from cytoloop.bench import production_facility_day, production_opcua, production_running, production_simulation
 from cytoloop.bench.checked import Keeper
