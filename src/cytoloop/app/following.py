@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from cytoloop.adapters.intake import stamped
 from cytoloop.app.monitor import Monitor
 from cytoloop.app.monitored import Key, key_of
 from cytoloop.app.quality import inspect
@@ -129,6 +130,8 @@ class Following:
             except UnreachableError:
                 self.monitor.away(unit, microseconds(now))
                 return
+            if found is not None:  # the platform's clock says when, whatever clock the source's door looks at
+                found = stamped(found, microseconds(self.by.clock.now()))
             await self.by.aside(self._judge, unit, found, microseconds(stop))
             if sum(map(len, self.held)) > MOST_HELD:
                 await self._keep(now)

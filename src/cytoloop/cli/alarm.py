@@ -34,12 +34,11 @@ def listed(
     if json:
         say_json([_document(each) for each in lines])
         return
-    shown = table(None, "alarm", "batch", "priority", "what", ">value", ">limits", "raised", "state")
+    shown = table(None, "batch", "alarm", "what", ">value", "raised", "state")
     for each in lines:
-        limits = "" if each.low is None and each.high is None else f"{_side(each.low)} … {_side(each.high)} {each.unit}"
         shown.add_row(
-            plain(each.alarm), each.batch, each.priority, named(ALARM_KINDS, each.kind).en,
-            "" if each.value is None else number(each.value, 3), limits, f"{each.raised_at:%m-%d %H:%M}",
+            each.batch, plain(each.alarm), f"{named(ALARM_KINDS, each.kind).en}{_limits(each)}, {each.priority}",
+            "" if each.value is None else f"{number(each.value, 3)} {each.unit}", f"{each.raised_at:%m-%d %H:%M}",
             named(ALARM_STATES, each.state).en,
         )  # fmt: skip
     out.print(shown if lines else "no alarm asks for anybody", highlight=False)
@@ -62,8 +61,9 @@ def acknowledged(
     out.print(f"alarm {plain(alarm)} is acknowledged", highlight=False, soft_wrap=True)
 
 
-def _side(limit: float | None) -> str:
-    return "" if limit is None else f"{limit:g}"
+def _limits(line: AlarmLine) -> str:
+    limits = ["" if each is None else f"{each:g}" for each in (line.low, line.high)]
+    return f" ({limits[0]} … {limits[1]})" if any(limits) else ""
 
 
 def _document(line: AlarmLine) -> JSON:

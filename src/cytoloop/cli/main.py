@@ -26,6 +26,7 @@ from cytoloop.cli import (
     recipe,
     record,
     simulate,
+    sparkplug,
     store,
     telemetry,
     twin,
@@ -67,6 +68,8 @@ app.add_typer(importing.app, name="import")
 app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
+plant.app.command("sparkplug")(sparkplug.serve)
+plant.app.command("listen")(sparkplug.listening)
 app.add_typer(plant.app, name="plant")
 app.add_typer(line.app, name="line")
 app.add_typer(work.app, name="work")

@@ -55,6 +55,11 @@ def _columns(readings: Readings) -> tuple[np.ndarray, ...]:
     return tuple(np.frombuffer(memoryview(getattr(readings, name)), FORMS[name]) for name in names)
 
 
+def stamped(readings: Readings, received: int) -> Readings:
+    """The readings, taken in at `received`."""
+    return replace(readings, received=np.full(len(readings), received, np.int64).data)
+
+
 def between(readings: Readings, start: int, stop: int) -> Readings:
     """The readings with start <= at < stop, in the same order and with all their columns."""
     at = np.frombuffer(memoryview(readings.at), "i8")

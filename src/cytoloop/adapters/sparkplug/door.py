@@ -106,7 +106,7 @@ class SparkplugDoor:
             await self.host.until(lambda: bool(self._units()) and not self._absent(), self.patience)
         units = [self._sent[key]] if key in self._sent else self._units()
         if not units or (key not in self._sent and (absent := self._absent())):
-            raise self._unreachable(", ".join(absent) if units else f"group {self.host.group}")
+            raise self.unreachable(", ".join(absent) if units else f"group {self.host.group}")
         found = await asyncio.gather(*(self._told(unit, key, None) for unit in units), return_exceptions=True)
         return _first(found)
 
@@ -157,7 +157,7 @@ class SparkplugDoor:
                 question = recall
                 await self.host.until(lambda: self._answers.get((unit, key)) is not answer, self.again)  # noqa: B023
             elif time.monotonic() - heard >= self.patience:
-                raise self._unreachable(unit)
+                raise self.unreachable(unit)
 
     async def _write(self, unit: str, made: "Callable[[Metrics], Iterable[Metric]]") -> None:
         """Write to the device, if it is there."""
@@ -172,7 +172,7 @@ class SparkplugDoor:
         while key not in self._histories:
             await self._write(unit, lambda _: history_metrics(key, since, send, self.host.clock.now()))
             if not await self.host.until(lambda: key in self._histories, self.again) and time.monotonic() >= end:
-                raise self._unreachable(unit)
+                raise self.unreachable(unit)
         return self._histories.pop(key)
 
     def _keep(self, unit: str, document: str) -> Outcome:
@@ -206,7 +206,8 @@ class SparkplugDoor:
         named = {unit for node in self.host.known.values() for unit in _named(node)}
         return [*nodes, *(unit for unit in sorted({*self._units(), *named}) if self._device(unit) is None)]
 
-    def _unreachable(self, who: str, why: str = "") -> UnreachableError:
+    def unreachable(self, who: str, why: str = "") -> UnreachableError:
+        """The error that says who cannot be reached and, as far as it is known, why."""
         if self.host.trouble:
             why = f"the broker at {self.host.broker.shown} does not answer ({self.host.trouble})"
         elif not why and who in self._units():
