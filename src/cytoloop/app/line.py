@@ -16,7 +16,7 @@ from cytoloop.app.clinic import CLINIC, Clinic
 from cytoloop.app.learning import Learner, ReleasedTwin
 from cytoloop.app.permissions import check
 from cytoloop.app.production import create_batch, free_equipment, in_force
-from cytoloop.app.quality import dispose, inspect, released
+from cytoloop.app.quality import Inspector, dispose, released
 from cytoloop.app.reviewing import ask_review
 from cytoloop.app.steering import LEVERS, Steering
 from cytoloop.app.views_loop import dose_of
@@ -130,7 +130,7 @@ class Line:
         return await followed.entered(batch)
 
     def _runner(self, batch: Batch, *observers: Observer) -> Runner:
-        observers = (inspect, *observers)
+        observers = (Inspector().inspect, *observers)
         if self.twin is not None:
             observers = (*observers, self._steering(self.twin, batch.created.recipe_version).observe)
         return Runner(

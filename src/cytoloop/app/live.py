@@ -14,7 +14,7 @@ from cytoloop.app.bootstrap import Site
 from cytoloop.app.historian import Following
 from cytoloop.app.permissions import check
 from cytoloop.app.production import read_batch
-from cytoloop.app.quality import inspect
+from cytoloop.app.quality import Inspector
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft
 from cytoloop.core.errors import ConflictError
@@ -103,7 +103,7 @@ class LiveLine:
             door=site.door,
             clock=site.clock,
             journal=site.journal,
-            observers=(inspect,) if followed is None else (inspect, followed.observe),
+            observers=(Inspector().inspect,) if followed is None else (Inspector().inspect, followed.observe),
             may=check,
             fit=self.site.fit,
             release=__version__,

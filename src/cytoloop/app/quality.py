@@ -1,6 +1,7 @@
 """Quality, as the app runs it: note deviations while a batch runs, and bring it to its disposition."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.signing import signed_for, times_refused
@@ -9,7 +10,7 @@ from cytoloop.core.entry import Draft
 from cytoloop.core.equipment import Door
 from cytoloop.core.facts.quality import DispositionKind, DispositionSigned
 from cytoloop.core.time import Instant
-from cytoloop.quality.deviation import needed
+from cytoloop.quality.deviation import Memory, needed
 from cytoloop.quality.obstacles import Obstacle
 from cytoloop.quality.release import RELEASER, Review, allowed, decided, meaning_of, review, sign_off
 
@@ -17,6 +18,21 @@ from cytoloop.quality.release import RELEASER, Review, allowed, decided, meaning
 def inspect(batch: Batch, now: Instant) -> Sequence[Draft]:
     """Observer of the runner: a deviation for everything that departed from what was approved."""
     return [Draft(fact=fact, actor="system:quality", happened_at=now) for fact in needed(batch)]
+
+
+@dataclass(slots=True)
+class Inspector:
+    """`inspect` for whoever carries batches: it remembers what results and readings showed, batch by batch."""
+
+    memories: dict[str, Memory] = field(default_factory=dict)
+
+    def inspect(self, batch: Batch, now: Instant) -> Sequence[Draft]:
+        """As `inspect`, sooner."""
+        memory = self.memories.setdefault(batch.number, Memory())
+        found = needed(batch, memory)
+        if batch.ended:
+            del self.memories[batch.number]
+        return [Draft(fact=fact, actor="system:quality", happened_at=now) for fact in found]
 
 
 async def dispose(

@@ -17,7 +17,7 @@ from cytoloop.adapters.engine import EngineAddress
 from cytoloop.adapters.engine import wake as wake_at
 from cytoloop.app.permissions import check
 from cytoloop.app.production import read_batch
-from cytoloop.app.quality import inspect
+from cytoloop.app.quality import Inspector
 from cytoloop.app.settings import read_settings
 from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Door
@@ -87,7 +87,7 @@ class Work:
     clock: ScaledClock
     batches: OpenBatches
     tell: Tell
-    observers: tuple[Observer, ...] = (inspect,)
+    observers: tuple[Observer, ...] = field(default_factory=lambda: (Inspector().inspect,))
     may: May = check
     fit: Fit = always_fit
     patience: float | None = PATIENCE

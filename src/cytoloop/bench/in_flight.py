@@ -24,7 +24,7 @@ from cytoloop.adapters.faulty.telemetry import FaultyReadings
 from cytoloop.adapters.sqlite import open_store
 from cytoloop.app.doors import Doors
 from cytoloop.app.packs import read_pack
-from cytoloop.app.quality import inspect
+from cytoloop.app.quality import Inspector
 from cytoloop.app.simulation import nobody
 from cytoloop.app.simulation.loop import SimulatedLoop
 from cytoloop.app.simulation.running import PACK
@@ -89,7 +89,7 @@ def history(recipe: MasterRecipe, ends: Instant, hours: float) -> list[Draft]:
     journal.drafts.append([first])
     (recorded,) = ledger.append("batch/B-0", [first], expected=0)
     door = doors(loop, recipe, loop.now(), fact.coi)
-    runner = Runner(ledger=ledger, door=door, clock=loop, journal=journal, observers=(inspect,))
+    runner = Runner(ledger=ledger, door=door, clock=loop, journal=journal, observers=(Inspector().inspect,))
     loop.run(_carried(runner, begin(recorded, recipe)), ends)
     loop.bury()
     return [draft for drafts in journal.drafts for draft in drafts]
@@ -170,7 +170,7 @@ async def carry_all(path: Path) -> None:
         batches = read(ledger, recipe)
         folded = perf_counter()
         door = doors(SimulatedLoop(clock.now()), recipe, clock.now(), "")
-        runner = Runner(ledger=ledger, door=door, clock=clock, observers=(inspect,))
+        runner = Runner(ledger=ledger, door=door, clock=clock, observers=(Inspector().inspect,))
         tasks = [asyncio.create_task(runner.carry(batch)) for batch in batches.values()]
         while clock.waiting < len(tasks):
             if any(task.done() for task in tasks):

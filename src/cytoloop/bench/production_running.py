@@ -13,7 +13,7 @@ from time import perf_counter
 
 from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.adapters.sqlite import open_store
-from cytoloop.app.quality import inspect
+from cytoloop.app.quality import Inspector
 from cytoloop.app.simulation.loop import SimulatedLoop
 from cytoloop.app.simulation.setting import START
 from cytoloop.bench.frame import Goal, Options, Row, alternate, row
@@ -127,7 +127,7 @@ def _carried(recipe: MasterRecipe, path: Path) -> _Run:
         ledger, fact = Ledger(store, loop), created(recipe, "B-1")
         ledger.append("batch/B-1", [Draft(fact=fact, actor="system:production", happened_at=START)], expected=0)
         door = doors(loop, recipe, START, fact.coi)
-        runner = Runner(ledger=ledger, door=door, clock=loop, observers=(inspect,))
+        runner = Runner(ledger=ledger, door=door, clock=loop, observers=(Inspector().inspect,))
         ended: list[Batch] = []
 
         async def work() -> None:

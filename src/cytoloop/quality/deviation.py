@@ -4,18 +4,53 @@ A deviation's id is made of the batch number and the position of the entry that 
 gives the same id however often it is read: each is opened exactly once, after a crash too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from cytoloop.core.batch import Batch, StepRecord
-from cytoloop.core.facts.quality import DeviationKind, DeviationOpened
+from cytoloop.core.batch import Batch, StepRecord, Told
+from cytoloop.core.facts.production import ReadingsRecorded
+from cytoloop.core.facts.quality import DeviationKind, DeviationOpened, ResultRecorded
 from cytoloop.quality.answer import questions
-from cytoloop.quality.excursion import excursions
+from cytoloop.quality.excursion import Excursion, excursions, seen_in_readings
 from cytoloop.quality.specification import judge
 
 
-def needed(batch: Batch) -> tuple[DeviationOpened, ...]:
-    """Deviations to open now, in the order of the entries that showed them; none when all are known."""
-    found = (*_failed_steps(batch), *_late(batch), *_corrections(batch), *_results(batch), *_excursions(batch))
+@dataclass(slots=True)
+class Memory:
+    """What the results and readings of one batch showed: they are gone through again only when there are others.
+
+    For whoever looks at a growing batch over and over. It changes how long a look takes and nothing else.
+    """
+
+    results: tuple[Told[ResultRecorded], ...] | None = None
+    judged: tuple[DeviationOpened, ...] = ()
+    readings: tuple[Told[ReadingsRecorded], ...] | None = None
+    set_steps: int = 0
+    """Set-points that were set when the readings were gone through: they say which limits hold from when on."""
+    excursions: Sequence[Excursion] = ()
+
+    def of_results(self, batch: Batch) -> tuple[DeviationOpened, ...]:
+        """Deviations that the batch's results show."""
+        if self.results is not batch.results:
+            self.results, self.judged = batch.results, tuple(_results(batch))
+        return self.judged
+
+    def of_readings(self, batch: Batch) -> Sequence[Excursion]:
+        """Excursions that the readings of the batch's steps show."""
+        steps = sum(1 for step in batch.steps.values() if step.verb == "set" and step.state == "done")
+        if self.readings is not batch.readings or self.set_steps != steps:
+            self.readings, self.set_steps, self.excursions = batch.readings, steps, seen_in_readings(batch)
+        return self.excursions
+
+
+def needed(batch: Batch, memory: Memory | None = None) -> tuple[DeviationOpened, ...]:
+    """Deviations to open now, in the order of the entries that showed them; none when all are known.
+
+    `memory`: of earlier looks at this batch.
+    """
+    known = memory or Memory()
+    results, excursions = known.of_results(batch), _excursions(batch, known.of_readings(batch))
+    found = (*_failed_steps(batch), *_late(batch), *_corrections(batch), *results, *excursions)
     # Two excursions of one signal in one entry of readings are one deviation.
     new = {each.deviation: each for each in reversed(found) if each.deviation not in batch.deviations}
     return tuple(sorted(new.values(), key=lambda each: (each.cause, each.deviation)))
@@ -75,6 +110,6 @@ def _results(batch: Batch) -> Iterator[DeviationOpened]:
             yield _opened(batch, "out-of-specification", judged.reason, told.position)
 
 
-def _excursions(batch: Batch) -> Iterator[DeviationOpened]:
-    for each in excursions(batch):
+def _excursions(batch: Batch, read: Sequence[Excursion]) -> Iterator[DeviationOpened]:
+    for each in excursions(batch, read):
         yield _opened(batch, "excursion", each.what, each.position, suffix=each.suffix)

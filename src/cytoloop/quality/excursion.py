@@ -37,12 +37,13 @@ class Excursion:
         return self.about == other.about and begins_before and (self.until is None or other.since <= self.until)
 
 
-def excursions(batch: Batch) -> tuple[Excursion, ...]:
+def excursions(batch: Batch, read: Sequence[Excursion]) -> tuple[Excursion, ...]:
     """Every excursion that the batch's entries show, each once, in the order of the entries that showed them.
 
-    Where two entries show the same one, the one that a deviation stands for already is given, else the first.
+    `read`: those of the readings that steps took. Where two entries show the same one, the one that a deviation stands
+    for already is given, else the first.
     """
-    found = sorted((*_read(batch), *_monitored(batch)), key=lambda each: (each.position, each.suffix))
+    found = sorted((*read, *_monitored(batch)), key=lambda each: (each.position, each.suffix))
     owners: list[Excursion] = [each for each in found if number(batch, each) in batch.deviations]
     for each in found:
         if not any(each.same(owner) for owner in owners):
@@ -118,7 +119,7 @@ class _Watch:
         return True
 
 
-def _read(batch: Batch) -> Sequence[Excursion]:
+def seen_in_readings(batch: Batch) -> Sequence[Excursion]:
     """What the readings of steps show."""
     watches = {
         (unit, alarm.signal): _Watch(alarm, limits(batch, unit, alarm))

@@ -9,7 +9,7 @@ from cytoloop.adapters.faulty.equipment import CountedEquipment
 from cytoloop.adapters.faulty.faults import Rates
 from cytoloop.adapters.faulty.network import FaultyDoor
 from cytoloop.adapters.faulty.people import CountedPeople
-from cytoloop.app.quality import dispose, inspect
+from cytoloop.app.quality import Inspector, dispose
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.reviewing import ask_review
 from cytoloop.core.batch import Batch
@@ -69,7 +69,7 @@ class Parts:
     door: Callable[[Door], Door] = as_it_is
     """What the platform speaks to in place of all doors."""
     carry: Callable[[Runner, Batch], Awaitable[Batch]] = carried
-    observers: tuple[Observer, ...] = (inspect,)
+    observers: tuple[Observer, ...] = field(default_factory=lambda: (Inspector().inspect,))
     review: Callable[[Registrar, Batch, Door, str], Awaitable[Draft]] = ask_review
     dispose: Callable[[Registrar, Batch, Door, tuple[Obstacle, ...]], Awaitable[tuple[object, Draft]]] = dispose
 
