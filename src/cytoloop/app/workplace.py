@@ -15,6 +15,7 @@ from cytoloop.app.bootstrap import quality_policy
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.committing import journal_of
 from cytoloop.app.doors import Doors
+from cytoloop.app.doubt import sent_at
 from cytoloop.app.equipment import Fitness
 from cytoloop.app.plant import clock_of
 from cytoloop.app.records import open_record, writable_record
@@ -106,7 +107,7 @@ def address_of(folder: Path) -> EngineAddress:
 
 
 @asynccontextmanager
-async def _plant(asked: Asked) -> AsyncIterator[tuple[Door, ScaledClock]]:
+async def _plant(asked: Asked) -> AsyncIterator[tuple[OpcUaDoor, ScaledClock]]:
     """The door to the plant, and the clock that goes with it."""
     door = OpcUaDoor(endpoint=asked.plant)
     try:
@@ -115,7 +116,8 @@ async def _plant(asked: Asked) -> AsyncIterator[tuple[Door, ScaledClock]]:
         await door.close()
 
 
-def _doors(ledger: Ledger, clock: ScaledClock, plant: Door, folder: Path) -> Door:
+def _doors(ledger: Ledger, clock: ScaledClock, plant: OpcUaDoor, folder: Path) -> Door:
+    plant.sent_at = lambda key: sent_at(ledger, key)
     return Doors({"person:": _people(ledger, clock, folder), "": plant})
 
 
