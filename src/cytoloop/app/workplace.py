@@ -15,6 +15,7 @@ from cytoloop.app.bootstrap import quality_policy
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.committing import journal_of
 from cytoloop.app.doors import Doors
+from cytoloop.app.doubt import sent_at
 from cytoloop.app.equipment import Fitness
 from cytoloop.app.live_site import POLL_SECONDS, screens
 from cytoloop.app.plant import clock_of
@@ -102,7 +103,7 @@ def address_of(folder: Path) -> EngineAddress:
 
 
 @asynccontextmanager
-async def _plant(asked: Asked) -> AsyncIterator[tuple[Door, ScaledClock]]:
+async def _plant(asked: Asked) -> AsyncIterator[tuple[OpcUaDoor, ScaledClock]]:
     """The door to the plant, and the clock that goes with it."""
     door = OpcUaDoor(endpoint=asked.plant)
     try:
@@ -111,8 +112,9 @@ async def _plant(asked: Asked) -> AsyncIterator[tuple[Door, ScaledClock]]:
         await door.close()
 
 
-def _doors(ledger: Ledger, clock: ScaledClock, plant: Door, asked: Asked) -> Door:
+def _doors(ledger: Ledger, clock: ScaledClock, plant: OpcUaDoor, asked: Asked) -> Door:
     """People answer through the record, from any page or console; in a demonstration invented ones do."""
+    plant.sent_at = lambda key: sent_at(ledger, key)
     if asked.scripted:
         return Doors({"person:": _people(ledger, clock, asked.folder), "": plant})
     return Doors({**screens(ledger, clock, POLL_SECONDS * asked.factor / 3600.0), "": plant})

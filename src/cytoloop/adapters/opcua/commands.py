@@ -37,7 +37,7 @@ class Commands:
         if begins:
             self.memory.first[first] = self.clock.now()
             self.memory.save()
-        if command.verb == "read":
+        if command.verb == "read" and _signals(command) <= set(device.kind.signals):
             self._read(device, command, begins=begins)
         else:
             device.submit(command)
@@ -71,8 +71,7 @@ class Commands:
         """
         if command.key in self.memory.reads:
             return
-        asked, now = command.arguments.get("signals"), self.clock.now()
-        known = [str(name) for name in asked if name in device.kind.signals] if isinstance(asked, list) else []
+        known, now = sorted(_signals(command)), self.clock.now()
         window = {signal: (self._since(device, command, signal, begins=begins), now) for signal in known}
         self.memory.read_until.update({self._name(command, signal): now for signal in known})
         self.memory.reads[command.key] = ReadOf(command.target, now, window)
@@ -89,6 +88,11 @@ class Commands:
     @staticmethod
     def _name(command: Command, signal: str) -> str:
         return f"{batch_of(command.key)} {command.target}/{signal}"
+
+
+def _signals(command: Command) -> set[str]:
+    asked = command.arguments.get("signals")
+    return {str(name) for name in asked} if isinstance(asked, list) else set()
 
 
 def encoded(outcome: Outcome, window: Window | None = None) -> str:
