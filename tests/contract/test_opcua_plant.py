@@ -14,11 +14,13 @@ import pytest
 import pytest_asyncio
 import yaml
 
-from cytoloop.adapters.opcua.door import OpcUaDoor, quality_of
+from cytoloop.adapters.opcua.door import OpcUaDoor
+from cytoloop.adapters.opcua.library import quality_of
+from cytoloop.adapters.opcua.server import DeviceServer
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.faults import Faults, Misfortunes, Span
-from cytoloop.adapters.plant.server import PlantServer
+from cytoloop.app.plant import facility_server
 from cytoloop.core.equipment import Command, UnreachableError
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
@@ -48,14 +50,17 @@ class Racing:
             await asyncio.sleep(left.total_seconds() / 100_000)
 
 
-def facility(clock: Clock) -> Facility:
+def site() -> Plant:
     words = Words(en="unit", zh="单元")
     kinds = ("receiving_station", "closed_processor", "controlled_rate_freezer", "qc_laboratory")
     numbers = {**dict.fromkeys(kinds, 1), "bioreactor": 6}
     classes = tuple(EquipmentClass(equipment_class=kind, words=words, count=n) for kind, n in numbers.items())
+    return Plant(plant="site", words=words, classes=classes)
+
+
+def facility(clock: Clock) -> Facility:
     donors = Distribution.from_data(yaml.safe_load(DONORS.read_text(encoding="utf-8")))
-    plant = Plant(plant="site", words=words, classes=classes)
-    return Facility(seed=3, clock=clock, donors=donors, plant=plant, faults=Faults.none())
+    return Facility(seed=3, clock=clock, donors=donors, plant=site(), faults=Faults.none())
 
 
 def free_endpoint() -> str:
@@ -70,7 +75,7 @@ class Served:
 
     plant: Facility
     clock: Racing
-    server: PlantServer
+    server: DeviceServer
 
     def door(self) -> OpcUaDoor:
         return OpcUaDoor(endpoint=self.server.endpoint, poll=0.01)
@@ -80,7 +85,7 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     clock = Racing(BEGINNING)
     plant = facility(clock)
-    server = PlantServer(facility=plant, clock=clock, endpoint=free_endpoint())
+    server = facility_server(plant, site(), clock, free_endpoint())
     await server.start()
     yield Served(plant, clock, server)
     await server.stop()
@@ -227,7 +232,7 @@ async def test_a_plant_that_is_not_there_is_unreachable() -> None:
 
 
 async def test_an_endpoint_in_use_is_said_in_one_sentence(served: Served) -> None:
-    second = PlantServer(facility=served.plant, clock=served.clock, endpoint=served.server.endpoint)
+    second = facility_server(served.plant, site(), served.clock, served.server.endpoint)
     with pytest.raises(UserError, match="choose another port"):
         await second.start()
     await second.stop()
@@ -235,7 +240,7 @@ async def test_an_endpoint_in_use_is_said_in_one_sentence(served: Served) -> Non
 
 async def test_a_plant_that_went_away_and_came_back_still_knows(served: Served) -> None:
     command = Hands("C8", "bioreactor-06").set(8, il2=50.0)
-    server = PlantServer(facility=served.plant, clock=served.clock, endpoint=free_endpoint())
+    server = facility_server(served.plant, site(), served.clock, free_endpoint())
     await server.start()
     door = OpcUaDoor(endpoint=server.endpoint, poll=0.01, patience=1.0)
     outcome = await door.perform(command)

@@ -7,14 +7,14 @@ that says what they promised; the last remark is the exit code.
 import ctypes
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from cytoloop.adapters.sqlite import SqliteStore
 from cytoloop.adapters.telemetry.store import SqliteTelemetry
 from cytoloop.cli.main import run
 from cytoloop.core.store import Attestation, Row, TreeHead
-from cytoloop.core.telemetry import Readings, Written
+from cytoloop.core.telemetry import NO_STATES, Readings, Written
 
 _disk = ctypes.CDLL(None)
 
@@ -37,9 +37,11 @@ def promise_everything() -> None:
         attest(self, attestation)
         remark(path=str(self._path), attested=sha256(attestation.body).hexdigest())
 
-    def told_write(self: SqliteTelemetry, blocks: Sequence[Readings]) -> Written:
+    def told_write(
+        self: SqliteTelemetry, blocks: Sequence[Readings], states: Mapping[str, bytes] = NO_STATES
+    ) -> Written:
         nonlocal kept
-        written = write(self, blocks)
+        written = write(self, blocks, states)
         kept += written.kept
         remark(readings=kept)
         return written

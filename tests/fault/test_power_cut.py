@@ -19,8 +19,8 @@ from tests.fault.power_cut import ROOT, Cut, Promise, Told, cuts, judge_files, j
 from tests.fault.rekeyed import WHO, vault_in
 
 from cytoloop.adapters.clocks import SimulatedClock
-from cytoloop.app.historian import verify_telemetry_of
 from cytoloop.app.records import RECORD, readable_record, readable_store, writable_record
+from cytoloop.app.verifying_telemetry import verify_telemetry_of
 from cytoloop.bench.killing import draft
 from cytoloop.core.time import Instant
 from cytoloop.record.verify import verify

@@ -13,8 +13,8 @@ from tests.fault import telemetered
 from tests.fault.disk import lay_out
 from tests.fault.power_cut import ROOT, cuts, run_told
 
-from cytoloop.app.historian import verify_telemetry_of
 from cytoloop.app.records import RECORD
+from cytoloop.app.verifying_telemetry import verify_telemetry_of
 
 
 @pytest.fixture

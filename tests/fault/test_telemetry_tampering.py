@@ -14,8 +14,9 @@ from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.telemetry import copy_telemetry, open_telemetry
 from cytoloop.adapters.telemetry.packing import pack, unpack
 from cytoloop.adapters.telemetry.schema import SCHEMA
-from cytoloop.app.historian import HISTORIAN, sealed, verify_telemetry_of, writable_telemetry
+from cytoloop.app.historian import HISTORIAN, sealed, writable_telemetry
 from cytoloop.app.records import RECORD, TELEMETRY, open_record
+from cytoloop.app.verifying_telemetry import verify_telemetry_of
 from cytoloop.core.entry import Draft
 from cytoloop.core.errors import FindingError, StoreError, UserError
 from cytoloop.core.telemetry import Tag, TelemetryStore, readings

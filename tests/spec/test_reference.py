@@ -12,7 +12,19 @@ import pytest
 import typer.main
 
 from cytoloop.cli.main import app
-from cytoloop.core.facts import allotment, clinic, compliance, equipment, feedback, people, production, quality, record
+from cytoloop.core.facts import (
+    allotment,
+    answer,
+    clinic,
+    compliance,
+    equipment,
+    feedback,
+    monitoring,
+    people,
+    production,
+    quality,
+    record,
+)
 from cytoloop.record.codec import ALL_FACTS
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
@@ -21,10 +33,12 @@ STAGES: dict[str, ModuleType] = {
     "1 Clinic": clinic,
     "2 Production": production,
     "2 Production: allotment": allotment,
+    "2 Production: what people answer": answer,
     "2 Equipment": equipment,
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,
+    "Monitoring": monitoring,
     "People and rights": people,
     "The record itself": record,
 }

@@ -166,11 +166,13 @@ def _template() -> tuple[Path, dict[str, str], Instant]:
     with closing(open_store(folder / RECORD, create=True)) as store:
         ledger = Ledger(store, made.clock)
         typed_batch(ledger)
-        _staffed(made, people_at(folder, ledger, made.clock))
+        staffed(made, people_at(folder, ledger, made.clock))
     return folder, made.codes, made.clock.moment
 
 
-def _staffed(made: House, people: People) -> None:
+def staffed(made: House, people: People) -> None:
+    """Found the record, and enrol a person of quality assurance and an operator."""
+
     def show(founder: Founder, provisioning: Provisioning) -> str:
         made.codes[founder.user] = provisioning.secret
         return pyotp.TOTP(provisioning.secret).at(made.clock.moment)

@@ -7,13 +7,15 @@ from typing import Any, get_args
 import pytest
 
 from cytoloop.app.permissions import MAY
+from cytoloop.app.views_alarms import AlarmState
 from cytoloop.app.views_loop import BatchState
 from cytoloop.app.views_steps import OperationState
 from cytoloop.core.batch import StepState
+from cytoloop.core.facts.monitoring import AlarmKind
 from cytoloop.core.facts.people import Method
 from cytoloop.core.facts.quality import Decision, DeviationKind, DispositionKind
 from cytoloop.core.master import MasterRecipe
-from cytoloop.core.product import Stage
+from cytoloop.core.product import Priority, Stage
 from cytoloop.core.recipe import Criticality
 from cytoloop.core.rule import Verdict
 from cytoloop.core.signature import Meaning
@@ -91,6 +93,9 @@ NAMES: dict[str, Any] = {
     "line": ("fixed", "closed_loop"),
     "judgement": get_args(Judgement),
     "method": get_args(Method),
+    "alarm": get_args(AlarmKind),
+    "alarm_state": get_args(AlarmState),
+    "priority": get_args(Priority),
     "test_stage": get_args(Stage),
     "role": tuple(set().union(*MAY.values())),
 }

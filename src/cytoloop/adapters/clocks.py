@@ -1,11 +1,16 @@
 """Clocks: the simulated one, the wall, and the wall made faster."""
 
 import asyncio
+import fcntl
 import heapq
+import json
+import os
 import time
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from cytoloop.core.time import Clock, Doing, Instant
@@ -127,6 +132,20 @@ class ScaledClock:
         """Seconds of the wall until `when`; negative once it has passed."""
         return (when - self.now()).total_seconds() / self._factor
 
+    @property
+    def told(self) -> bytes:
+        """What another process of this machine needs to show the same time."""
+        start = self._start.isoformat() if self._start else ""
+        return json.dumps({"start": start, "factor": self._factor, "began": self._began}).encode()
+
+    @classmethod
+    def as_told(cls, told: bytes) -> "ScaledClock":
+        """The clock that shows the same time as the one that `told` it; ValueError when that is not readable."""
+        said = json.loads(told)
+        clock = cls(datetime.fromisoformat(said["start"]) if said["start"] else None, float(said["factor"]))
+        clock._began = float(said["began"])
+        return clock
+
     def begin(self, work: Coroutine[Any, Any, T]) -> Doing[T]:
         return asyncio.create_task(work)
 
@@ -145,3 +164,69 @@ class ScaledClock:
 def _counted() -> float:
     """Seconds that passed since some moment, whatever anybody set a clock to; also while the machine slept."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+LINE_CLOCK = "line-clock.json"
+"""The file of a data folder in which a running line says what its clock shows. Held by a lock while the line runs."""
+LOOK_AGAIN = 0.5
+"""Seconds for which a look at that file holds."""
+
+
+@contextmanager
+def kept_clock(folder: Path, clock: ScaledClock) -> Iterator[None]:
+    """Inside, other processes that act on the folder show the same time as `clock`."""
+    descriptor = os.open(folder / LINE_CLOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, clock.told, 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class FolderClock:
+    """Shows what the line of a data folder shows while one runs there, and what the machine shows otherwise."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._wall = folder / LINE_CLOCK, ScaledClock()
+        self._line: ScaledClock | None = None
+        self._looked = -LOOK_AGAIN
+
+    @property
+    def line_runs(self) -> bool:
+        """Whether a line runs on the folder, on this machine."""
+        return self._now() is not self._wall
+
+    def now(self) -> Instant:
+        return self._now().now()
+
+    async def until(self, when: Instant) -> None:
+        await self._now().until(when)
+
+    def _now(self) -> ScaledClock:
+        if time.monotonic() - self._looked >= LOOK_AGAIN:
+            self._line, self._looked = self._read(), time.monotonic()
+        return self._line or self._wall
+
+    def _read(self) -> ScaledClock | None:
+        """The line's clock; None when no line holds the file, whatever one that was killed left in it."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _told(os.pread(descriptor, 4096, 0))
+        else:
+            return None
+        finally:
+            os.close(descriptor)
+
+
+def _told(text: bytes) -> ScaledClock | None:
+    try:
+        return ScaledClock.as_told(text)
+    except (ValueError, KeyError, TypeError):
+        return None

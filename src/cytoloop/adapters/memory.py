@@ -1,7 +1,7 @@
 """The slow honest twin of every store: rows in a list. For tests and rehearsals; keeps nothing."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from struct import pack, unpack
@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from cytoloop.core.errors import ConflictError, FindingError, UserError
 from cytoloop.core.store import Attestation, Place, Row, TreeHead
-from cytoloop.core.telemetry import ALWAYS, Form, Readings, Segment, Tag, Written, readings
+from cytoloop.core.telemetry import ALWAYS, NO_STATES, Form, Readings, Segment, Tag, Written, readings
 
 PlaceInTime: TypeAlias = tuple[str, str, int]
 """Batch, tag and source time: what names a reading."""
@@ -83,8 +83,9 @@ class MemoryTelemetry:
         self._kept: dict[PlaceInTime, _Kept] = {}
         self._sealed: set[PlaceInTime] = set()
         self._segments: dict[str, tuple[Segment, bytes]] = {}
+        self._states: dict[str, bytes] = {}
 
-    def write(self, blocks: Sequence[Readings]) -> Written:
+    def write(self, blocks: Sequence[Readings], states: Mapping[str, bytes] = NO_STATES) -> Written:
         kept, counts = dict(self._kept), Counter[str]()
         units = {(batch, tag.name): tag.unit for (batch, _, _), (tag, *_) in kept.items()}
         for block in blocks:
@@ -98,7 +99,11 @@ class MemoryTelemetry:
                 same = before[2:] == new[2:]
                 counts["kept" if before is new else "repeated" if same else "conflicting"] += 1
         self._kept = kept
+        self._states.update(states)
         return Written(counts["kept"], counts["repeated"], counts["conflicting"])
+
+    def state(self, batch: str) -> bytes | None:
+        return self._states.get(batch)
 
     def read(self, batch: str, start: int = ALWAYS[0], stop: int = ALWAYS[1], tags: Sequence[str] = ()) -> Readings:
         return self._readings(

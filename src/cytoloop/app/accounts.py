@@ -149,7 +149,7 @@ class Accounts:
         if isinstance(wanted, Close):
             self.people.credentials.drop(wanted.user)
         if isinstance(wanted, Enrol | Reset):
-            return self.people.credentials.invite(wanted.user, self.people.registrar.clock.now())
+            return self.people.credentials.invite(wanted.user, self._now)
         return None
 
     def demand_invited(self, user: str, code: str) -> Person:
@@ -194,7 +194,8 @@ class Accounts:
 
     @property
     def _now(self) -> Instant:
-        return self.people.registrar.clock.now()
+        """The moment by which codes are judged."""
+        return self.people.proof_now
 
     def _owner(self, user: str) -> AbstractContextManager[None]:
         """What is refused to who sets a credential is an entry; a user id that nobody has is not kept."""
@@ -216,7 +217,8 @@ class Accounts:
         return _known(self.people.person(person.user), person.user)
 
     def _append(self, user: str, position: int, facts: Sequence[Fact], actor: str) -> None:
-        drafts = [Draft(fact=fact, actor=actor, happened_at=self._now) for fact in facts]
+        happened = self.people.registrar.clock.now()
+        drafts = [Draft(fact=fact, actor=actor, happened_at=happened) for fact in facts]
         self.people.registrar.ledger.append(person_stream(user), drafts, expected=position)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from cytoloop import __version__
 from cytoloop.adapters import sqlite
 from cytoloop.adapters.archive import write_archive
-from cytoloop.app.historian import verify_telemetry_of
 from cytoloop.app.records import RECORD, TELEMETRY, acting_record, readable_store
 from cytoloop.app.settings import Settings, read_settings
 from cytoloop.app.verifying import verify_record
+from cytoloop.app.verifying_telemetry import verify_telemetry_of
 from cytoloop.core.entry import Draft, Fact
 from cytoloop.core.errors import FindingError, StoreError, UserError
 from cytoloop.core.facts.record import BackupMade

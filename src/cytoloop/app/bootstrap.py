@@ -1,7 +1,7 @@
 """Bootstrap: the only place where concrete things meet: store, clock, facility, people, doors."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.faults import Faults
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.doors import Doors
+from cytoloop.app.doubt import sent_at
 from cytoloop.app.equipment import Fitness
 from cytoloop.app.historian import SEAL_EVERY, Historian
 from cytoloop.app.records import RECORD, acting_record, readable_record, readable_store, writable_record
@@ -22,7 +23,7 @@ from cytoloop.app.registrar import Registrar
 from cytoloop.app.settings import ZONE
 from cytoloop.core.equipment import Command, Door
 from cytoloop.core.errors import UserError
-from cytoloop.core.telemetry import TelemetryStore
+from cytoloop.core.telemetry import Source, TelemetryStore
 from cytoloop.production.advance import Fit
 from cytoloop.production.journal import Direct, Journal
 from cytoloop.production.pack import Pack
@@ -34,7 +35,9 @@ __all__ = [
 ]  # fmt: skip
 
 POLL = 1.0
-"""Hours from one taking in of readings to the next; in simulated time nothing is lost by waiting for the seal."""
+"""Hours from one question for readings to the next."""
+SETTLE = 1.0
+"""Hours that readings are given to arrive: the simulated facility knows its trend up to the last whole hour."""
 MOST_ATTEMPTS = 3
 """Times the scripted quality unit lets one step fail."""
 REASONS = {
@@ -93,12 +96,14 @@ def simulated_site(
     plant: OpcUaDoor | None = None,
     journal: Journal | None = None,
     telemetry: TelemetryStore | None = None,
+    screens: Mapping[str, Door] | None = None,
 ) -> Site:
     """A site with scripted people on the record of `folder`; its equipment is simulated in this process.
 
     `plant`: drive the equipment behind this door instead; people then read every label right.
     `journal`: write batches there; left out, straight into the ledger. `telemetry`: keep the trends of the simulated
-    equipment there; left out, nobody asks for them.
+    equipment there; left out, nobody asks for them. `screens`: beginning of a target ("person:operator") -> the door to
+    the people who answer there themselves; with "person:" everybody does, and nobody is scripted.
     """
     donors = Distribution.from_data(pack.donors)
     facility = Facility(seed=seed, clock=clock, donors=donors, plant=pack.plant, faults=faults)
@@ -114,29 +119,49 @@ def simulated_site(
         else:
             facility.register_collection(coi, facility.draw_donor(donor))
 
+    if plant is not None:
+        plant.sent_at = lambda key: sent_at(ledger, key)
     registrar = Registrar(ledger, clock)
-    signing, accounts = enrol_cast(registrar, Credentials(folder))
-    people = ScriptedPeople(
-        clock=clock, signing=signing, people=accounts, scanner=scan, policy=quality_policy, seed=seed
-    )
+    people = dict(screens or {})
+    if "person:" not in people:
+        signing, accounts = enrol_cast(registrar, Credentials(folder))
+        people["person:"] = ScriptedPeople(
+            clock=clock, signing=signing, people=accounts, scanner=scan, policy=quality_policy, seed=seed
+        )
     return Site(
         registrar=registrar,
         clock=clock,
-        door=Doors({"person:": people, "": plant or facility}),
+        door=Doors({**people, "": plant or facility}),
         receive=receive,
         pack=pack,
         journal=journal or Direct(ledger),
         fit=Fitness(ledger).fit,
-        historian=Historian(
-            store=telemetry,
-            source=facility,
-            ledger=ledger,
-            clock=clock,
-            poll=SEAL_EVERY if isinstance(clock, SimulatedClock) else POLL,
-        )
-        if telemetry is not None and plant is None
-        else None,
+        historian=_historian(ledger, clock, plant or facility, journal, telemetry),
         coi_of=cois,
+    )
+
+
+def _historian(
+    ledger: Ledger,
+    clock: SimulatedClock | ScaledClock,
+    equipment: Facility | OpcUaDoor,
+    journal: Journal | None,
+    telemetry: TelemetryStore | None,
+) -> Historian | None:
+    """The historian of a site; None when nobody asked for one, or the equipment remembers nothing."""
+    if telemetry is None or not isinstance(equipment, Source):
+        return None
+    simulated = isinstance(clock, SimulatedClock)
+    return Historian(
+        store=telemetry,
+        source=equipment,
+        ledger=ledger,
+        clock=clock,
+        poll=POLL,
+        keep=SEAL_EVERY if simulated else 0.0,
+        settle=SETTLE,
+        to=journal,
+        threads=not simulated,
     )
 
 

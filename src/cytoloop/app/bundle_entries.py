@@ -11,6 +11,7 @@ from cytoloop.core.errors import UserError
 from cytoloop.core.facts.people import ActRefused, SignedIn, SignedOut
 from cytoloop.core.facts.production import BatchCreated
 from cytoloop.core.store import TreeHead
+from cytoloop.production.asking import ANSWERS
 from cytoloop.record.checkpoint import KEYS
 from cytoloop.record.ledger import Ledger
 
@@ -54,7 +55,8 @@ def _streams(ledger: Ledger, number: str, head: TreeHead) -> list[str]:
         raise UserError(f"there is no batch {number!r} in this record; `cytoloop batch list` shows those there are")
     created = first.fact
     own = (f"study/{created.study}", f"subject/{created.subject}", f"order/{created.order}", f"batch/{number}")
-    return [f"recipe/{created.line}/{created.recipe}", *ledger.streams(f"twin/{created.line}/"), *own]
+    answers = ledger.streams(f"{ANSWERS}{number}/")
+    return [f"recipe/{created.line}/{created.recipe}", *ledger.streams(f"twin/{created.line}/"), *own, *answers]
 
 
 def _read(ledger: Ledger, streams: Iterable[str], head: TreeHead) -> list[Recorded]:

@@ -127,9 +127,7 @@ class Line:
             return await self._runner(batch).carry(batch)
         async with self.site.historian.following(batch) as followed:
             batch = await self._runner(batch, followed.observe).carry(batch)
-        for draft in followed.observe(batch, self.site.clock.now()):
-            batch = await self._append(batch, draft)
-        return batch
+        return await followed.entered(batch)
 
     def _runner(self, batch: Batch, *observers: Observer) -> Runner:
         observers = (inspect, *observers)

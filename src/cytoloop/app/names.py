@@ -23,6 +23,39 @@ DEVIATIONS: Names = {
     "late-start": _words("late start", "超时未开始"),
     "rounds-exhausted": _words("rounds exhausted", "循环次数用尽"),
 }
+ALARM_KINDS: Names = {
+    "low": _words("below its limit", "低于下限"),
+    "high": _words("above its limit", "高于上限"),
+    "missing": _words("without usable readings", "无有效读数"),
+    "unreachable": _words("cannot be asked", "无法访问"),
+}
+ALARM_STATES: Names = {
+    "active": _words("active, not acknowledged", "报警中，未确认"),
+    "active-acknowledged": _words("active, acknowledged", "报警中，已确认"),
+    "returned": _words("back to normal, not acknowledged", "已恢复，未确认"),
+    "over": _words("over", "已结束"),
+}
+PRIORITIES: Names = {
+    "high": _words("high", "高"),
+    "medium": _words("medium", "中"),
+    "low": _words("low", "低"),
+}
+GAP_KINDS: Names = {
+    "silence": _words("silence", "无读数"),
+    "sequence": _words("running numbers missing", "序号缺失"),
+    "overflow": _words("readings dropped by the server", "服务器丢弃读数"),
+    "unreachable": _words("out of reach", "无法访问"),
+}
+FINDING_KINDS: Names = {
+    "range": _words("out of the probe's range", "超出量程"),
+    "future": _words("stamped in the future", "时间戳超前"),
+    "before": _words("stamped before the batch", "时间戳早于批次"),
+    "clock": _words("clocks differ", "时钟不一致"),
+    "late": _words("late readings", "迟到读数"),
+    "conflict": _words("conflicting readings", "读数冲突"),
+    "unit-converted": _words("unit converted", "单位已换算"),
+    "unit-refused": _words("unit refused", "单位不可换算"),
+}
 DECISIONS: Names = {
     "continue": _words("continue", "继续"),
     "repeat": _words("repeat", "重复"),
@@ -62,6 +95,8 @@ COMPONENTS: Names = {
 }
 VALUES: Mapping[str, tuple[Words, str]] = {
     "code": (_words("Code scanned", "扫描码"), ""),
+    "reason": (_words("Reason", "理由"), ""),
+    "verified_by": (_words("Confirmed by", "复核人"), ""),
     "temperature": (_words("Temperature", "温度"), "°C"),
     "end_temperature": (_words("Temperature at the end", "终点温度"), "°C"),
     "ph": (_words("pH", "pH"), "pH"),

@@ -21,7 +21,7 @@ from cytoloop.core.errors import RefusedError
 from cytoloop.core.facts.people import AccountLocked, Method, MisuseAlerted, SignedIn, SignedOut
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning, Password, Proof, Signature, challenge
-from cytoloop.core.time import Clock
+from cytoloop.core.time import Clock, Instant
 from cytoloop.core.words import Words
 from cytoloop.record.ledger import Ledger
 
@@ -57,6 +57,13 @@ class People:
 
     registrar: Registrar
     credentials: Credentials
+    proof_clock: Clock | None = None
+    """What codes of the moment are read by; the registrar's clock when left out."""
+
+    @property
+    def proof_now(self) -> Instant:
+        """The moment by which a proof is judged: the wall's, also where a line's clock runs faster."""
+        return (self.proof_clock or self.registrar.clock).now()
 
     def person(self, user: str) -> Person | None:
         """Who has this user id; None when nobody has."""
@@ -149,7 +156,7 @@ class People:
     def _proven(self, by: Signer, asked: bytes, act: str, subject: str) -> tuple[Person, Tried]:
         person = self.person(by.user)
         barred = person is None or person.scripted or person.state in ("locked", "closed", "invited")
-        now = self.registrar.clock.now()
+        now = self.proof_now
         tried = self.credentials.try_(by.user, by.proof, challenge=asked, at=now, source=by.source, barred=barred)
         if person is None or not tried.right:
             self._wrong(person, tried, act, subject)
@@ -211,9 +218,13 @@ def own_challenge(act: str, subject: str) -> bytes:
     return challenge("performed", digest({"act": act, "subject": subject}))
 
 
-def people_at(folder: Path, ledger: Ledger, clock: Clock) -> People:
-    """The people of the record of `folder`; passkeys are those of the site that its settings name."""
-    return People(Registrar(ledger, clock), Credentials(folder, site=relying_party(read_settings(folder).passkeys)))
+def people_at(folder: Path, ledger: Ledger, clock: Clock, proofs: Clock | None = None) -> People:
+    """The people of the record of `folder`; passkeys are those of the site that its settings name.
+
+    `clock`: of what is entered; `proofs`: by which proofs are judged, where it is another.
+    """
+    credentials = Credentials(folder, site=relying_party(read_settings(folder).passkeys))
+    return People(Registrar(ledger, clock), credentials, proofs)
 
 
 def relying_party(passkeys: Passkeys | None) -> RelyingParty | None:

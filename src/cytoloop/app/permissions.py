@@ -55,11 +55,14 @@ Act = Literal[
     "dispose",
     "close-deviation",
     "resolve-step",
+    "answer",
+    "verify-answer",
     "hold-batch",
     "lift-hold",
     "abort-batch",
     "review-record",
     "correct-value",
+    "acknowledge-alarm",
     "register-equipment",
     "calibrate-equipment",
     "clean-equipment",
@@ -79,21 +82,24 @@ Act = Literal[
     "export-bundle",
 ]
 
-Apart = Literal["not-an-actor", "not-the-owner", "not-the-issuer"]
-"""not-an-actor    took no part in the batch
-not-the-owner   it is not their own account, nor their own qualification
-not-the-issuer  gave neither the account nor the code its credential was set with"""
+Apart = Literal["not-an-actor", "not-the-owner", "not-the-issuer", "not-who-answered"]
+"""not-an-actor      took no part in the batch
+not-the-owner     it is not their own account, nor their own qualification
+not-the-issuer    gave neither the account nor the code its credential was set with
+not-who-answered  did not give the answer that is to be confirmed"""
 
 APART_WORDS: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took no part in this batch", zh="未参与该批次"),
     "not-the-owner": Words(en="it is not their own account or qualification", zh="不是本人账户或资格"),
     "not-the-issuer": Words(en="did not issue the account or its code", zh="不是账户或其注册码的签发人"),
+    "not-who-answered": Words(en="did not give the answer", zh="不是作答人"),
 }
 
 _WHY: Mapping[Apart, Words] = {
     "not-an-actor": Words(en="took part in this batch", zh="参与了该批次"),
     "not-the-owner": Words(en="would act on their own account or qualification", zh="不能处理本人账户或资格"),
     "not-the-issuer": Words(en="issued this account or its code", zh="签发了该账户或其注册码"),
+    "not-who-answered": Words(en="gave this answer", zh="是该答复的作答人"),
 }
 
 
@@ -116,6 +122,12 @@ def _right(en: str, zh: str, *roles: Role, apart: tuple[Apart, ...] = (), writes
 _ACTOR: tuple[Apart, ...] = ("not-an-actor",)
 _OWNER: tuple[Apart, ...] = ("not-the-owner",)
 _ISSUER: tuple[Apart, ...] = ("not-the-owner", "not-the-issuer")
+_SECOND: tuple[Apart, ...] = ("not-who-answered",)
+
+ASKED: tuple[Role, ...] = (
+    "operator", "process_scientist", "qa", "qualified_person", "clinician", "principal_investigator", "planner",
+)  # fmt: skip
+"""Roles that a recipe may ask; who answers holds the role that was asked."""
 
 RIGHTS: Mapping[Act, Right] = {
     "approve-recipe": _right("approve a recipe version", "批准配方版本", "qualified_person"),
@@ -125,11 +137,14 @@ RIGHTS: Mapping[Act, Right] = {
     "dispose": _right("sign a disposition", "签署批处置", "qualified_person", apart=_ACTOR),
     "close-deviation": _right("decide on a deviation", "对偏差作出决定", "qa"),
     "resolve-step": _right("say what became of a step in doubt", "澄清待定步骤", "operator"),
+    "answer": _right("answer what the own role is asked", "回答本角色收到的请求", *ASKED),
+    "verify-answer": _right("confirm somebody else's answer", "复核他人的答复", *ASKED, apart=_SECOND),
     "hold-batch": _right("hold a batch", "暂停批次", "operator", "qa", "process_scientist", "qualified_person"),
     "lift-hold": _right("lift a hold", "解除暂停", "qa", "qualified_person"),
     "abort-batch": _right("abort a batch", "中止批次", "qa", "qualified_person"),
     "review-record": _right("review a batch record", "审核批记录", "qa", apart=_ACTOR),
     "correct-value": _right("correct a value that was typed", "更正录入值", "operator", "qa"),
+    "acknowledge-alarm": _right("acknowledge an alarm", "确认报警", "operator", "process_scientist", "qa"),
     "register-equipment": _right("put a unit into the equipment register", "登记设备", "qa"),
     "calibrate-equipment": _right("say that a unit was calibrated", "记录设备校准", "process_scientist", "qa"),
     "clean-equipment": _right("say that a unit was cleaned", "记录设备清洁", "operator", "qa"),
@@ -164,12 +179,20 @@ class Circle:
     """Whose account it is."""
     issuers: frozenset[str] = frozenset()
     """Who issued the account or its code."""
+    answered: str = ""
+    """Who gave the answer."""
 
     def near(self, apart: Apart) -> frozenset[str]:
         """Whom `apart` keeps away."""
-        if apart == "not-an-actor":
-            return self.actors
-        return self.issuers if apart == "not-the-issuer" else frozenset({self.owner})
+        match apart:
+            case "not-an-actor":
+                return self.actors
+            case "not-the-issuer":
+                return self.issuers
+            case "not-the-owner":
+                return frozenset({self.owner})
+            case "not-who-answered":
+                return frozenset({self.answered})
 
 
 NOBODY = Circle()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cytoloop.app.registrar import Registrar
-from cytoloop.app.signing import signed_for
+from cytoloop.app.signing import signed_for, times_refused
 from cytoloop.core.batch import Batch, Told
 from cytoloop.core.entry import Draft
 from cytoloop.core.equipment import Door
@@ -34,8 +34,8 @@ async def dispose(
         "dispose",
         registrar,
         door,
-        subject=f"batch/{batch.number}",
-        key=f"{batch.number}/disposition#1",
+        subject=(subject := f"batch/{batch.number}"),
+        key=f"{batch.number}/disposition#{1 + times_refused(registrar.ledger, 'dispose', subject)}",
         role=RELEASER,
         meaning=meaning_of(kind),
         what=f"disposition of batch {batch.number}: {kind}",

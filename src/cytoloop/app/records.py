@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cytoloop.adapters import postgres, sqlite
-from cytoloop.adapters.clocks import ScaledClock
+from cytoloop.adapters.clocks import FolderClock, ScaledClock
 from cytoloop.adapters.folder import writing
 from cytoloop.app.settings import read_settings
 from cytoloop.core.store import Store
@@ -51,12 +51,12 @@ def writable_record(folder: Path, clock: Clock) -> Iterator[Ledger]:
 def acting_record(folder: Path, clock: Clock | None = None) -> Iterator[Ledger]:
     """The record of `folder` for single acts of people (sign in, review, export), also while a line writes it.
 
-    The store orders the appends of several processes; only a line that runs batches holds the folder for itself.
-    UserError when there is no record.
+    The store orders the appends of several processes; only a line that runs batches holds the folder for itself. Left
+    out, the clock is the line's while one runs here. UserError when there is no record.
     """
     store = open_record(folder)
     try:
-        yield Ledger(store, clock or ScaledClock())
+        yield Ledger(store, clock or FolderClock(folder))
     finally:
         store.close()
 

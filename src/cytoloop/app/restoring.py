@@ -10,10 +10,10 @@ from cytoloop.adapters import postgres, sqlite
 from cytoloop.adapters.archive import Archive, keys_of, read_archive, unpack
 from cytoloop.adapters.files import keep, make_folder, promise_names
 from cytoloop.app.backup import FOLDER, Tick, copy_store, say
-from cytoloop.app.historian import verify_telemetry_of
 from cytoloop.app.records import RECORD, TELEMETRY
 from cytoloop.app.settings import Settings, read_settings, settings_text, write_settings
 from cytoloop.app.verifying import Noted, verify_record
+from cytoloop.app.verifying_telemetry import verify_telemetry_of
 from cytoloop.core.errors import FindingError, StoreError, UserError
 from cytoloop.core.facts.record import RecordRestored
 from cytoloop.core.store import TreeHead

@@ -8,7 +8,7 @@ from cytoloop.app.people import People, Signer
 from cytoloop.app.permissions import Circle, check
 from cytoloop.app.production import read_batch
 from cytoloop.app.registrar import Registrar
-from cytoloop.app.signing import signed_for
+from cytoloop.app.signing import signed_for, times_refused
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft, Fact, Recorded
 from cytoloop.core.equipment import Door
@@ -74,13 +74,14 @@ def review(registrar: Registrar, seen: Shown, signature: Signature) -> tuple[Rec
 
 async def ask_review(registrar: Registrar, batch: Batch, door: Door, remarks: str) -> Draft:
     """Have the person behind `person:reviewer` review the batch, and give the signed review as a draft."""
-    seen = _to_review(registrar.ledger, batch, remarks)
+    seen, subject = _to_review(registrar.ledger, batch, remarks), f"batch/{batch.number}"
+    refused = times_refused(registrar.ledger, "review-record", subject)
     answer = await signed_for(
         "review-record",
         registrar,
         door,
-        subject=f"batch/{batch.number}",
-        key=f"{batch.number}/review#{len(batch.reviews) + 1}",
+        subject=subject,
+        key=f"{batch.number}/review#{len(batch.reviews) + refused + 1}",
         role=REVIEWER,
         target="person:reviewer",
         meaning=MEANING,

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cytoloop.app.acts import refusing
+from cytoloop.app.acts import REFUSALS, refusing
 from cytoloop.app.permissions import Act, check
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.equipment import Command, Door, Verb
 from cytoloop.core.errors import RefusedError
+from cytoloop.core.facts.people import ActRefused
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning, Signature, answered
 from cytoloop.core.time import Instant
 from cytoloop.production.signed import read_signature
+from cytoloop.record.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,3 +86,9 @@ async def signed_for(
     with refusing(registrar, act, subject, user=signer, roles=(answer.signature.role,)):
         check(act, answer.signature, actors=actors)
     return answer
+
+
+def times_refused(ledger: Ledger, act: Act, subject: str) -> int:
+    """How often somebody was refused `act` on `subject`: who asks again asks under a new key, for a new answer."""
+    facts = (each.fact for each in ledger.stream(REFUSALS))
+    return sum(isinstance(fact, ActRefused) and (fact.act, fact.subject) == (act, subject) for fact in facts)

@@ -2,11 +2,13 @@
 
 from cytoloop.app.views import Shelf
 from cytoloop.core.entry import Recorded
+from cytoloop.core.facts.answer import AnswerGiven, AnswerVerified
 from cytoloop.core.facts.feedback import ForecastMade, ProposalDrafted, TwinFitted
 from cytoloop.core.facts.production import ReadingsRecorded, RecipeApproved, StepCompleted, StepStarted
 from cytoloop.core.facts.record import TelemetrySealed
+from cytoloop.production.asking import ANSWERS
 
-ROUTINE = (StepStarted, StepCompleted, ReadingsRecorded, TelemetrySealed)
+ROUTINE = (StepStarted, StepCompleted, ReadingsRecorded, TelemetrySealed, AnswerGiven, AnswerVerified)
 """Facts of every single step, left out where the turning points alone are told."""
 
 
@@ -17,7 +19,8 @@ def story_of(shelf: Shelf, number: str, *, whole: bool = True) -> tuple[Recorded
     UserError when there is no such batch.
     """
     created = shelf.batch(number).created
-    streams = (f"study/{created.study}", f"subject/{created.subject}", f"order/{created.order}", f"batch/{number}")
+    own = (f"study/{created.study}", f"subject/{created.subject}", f"order/{created.order}", f"batch/{number}")
+    streams = (*own, *shelf.streams(f"{ANSWERS}{number}/"))
     told = [recorded for stream in streams for recorded in shelf.stream(stream)]
     began = shelf.stream(f"batch/{number}")[0].entry.sequence
     for stream in (f"recipe/{created.line}/{created.recipe}", *shelf.streams(f"twin/{created.line}/")):

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from cytoloop.app.names import DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act, named
 from cytoloop.app.telling_equipment import tell_equipment
 from cytoloop.app.telling_flow import tell_flow
+from cytoloop.app.telling_monitoring import tell_monitoring
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
-from cytoloop.core.facts import allotment, clinic, compliance, feedback, production, quality
+from cytoloop.core.facts import allotment, answer, clinic, compliance, feedback, production, quality
 from cytoloop.core.json import JSON
 from cytoloop.core.words import Words
 from cytoloop.record.codec import Unread
@@ -17,11 +18,32 @@ from cytoloop.record.codec import Unread
 def tell(fact: Fact) -> Words:
     """The sentence of a fact; for a name this program does not know, the name and its data."""
     told = _clinic(fact) or _production(fact) or _quality(fact) or _compliance(fact) or _feedback(fact)
-    told = told or tell_record(fact) or tell_people(fact) or tell_equipment(fact)
+    told = (
+        told or _answer(fact) or tell_monitoring(fact) or tell_record(fact) or tell_people(fact) or tell_equipment(fact)
+    )
     if told is None:
         name, data = (fact.name, fact.data) if isinstance(fact, Unread) else (fact.NAME, {})
         return Words(en=f"{name} {_pairs(data)}", zh=f"{name} {_pairs(data)}")
     return Words(en=told[0], zh=told[1])
+
+
+def _answer(fact: Fact) -> tuple[str, str] | None:
+    match fact:
+        case answer.AnswerGiven(done=False) as f:
+            return f"{f.step}: it cannot be done: {f.reason}", f"{f.step}：无法执行：{f.reason}"
+        case answer.AnswerGiven() as f:
+            why = (f" ({f.reason})", f"（{f.reason}）") if f.reason else ("", "")
+            values = _pairs(f.values)
+            return f"{f.step} answered: {values}".rstrip(": ") + why[0], f"{f.step} 已作答：{values}".rstrip(
+                "："
+            ) + why[1]
+        case answer.AnswerVerified() as f:
+            by = f.signature.printed_name
+            if f.confirmed:
+                return f"answer to {f.step} confirmed by {by}", f"{f.step} 的答复由 {by} 复核确认"
+            return f"answer to {f.step} not confirmed by {by}: {f.reason}", f"{f.step} 的答复未获 {by} 确认：{f.reason}"
+        case _:
+            return None
 
 
 def _clinic(fact: Fact) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cytoloop.app.dataset import culture_began
+from cytoloop.app.views_alarms import AlarmLine, alarm_lines
 from cytoloop.app.views_loop import BatchState, state_of
 from cytoloop.app.views_results import (
     Curve,
@@ -124,6 +125,8 @@ class BatchView:
     current: StepLine | None
     operations: tuple[OperationLine, ...]
     deviations: tuple[DeviationLine, ...]
+    alarms: tuple[AlarmLine, ...]
+    """The newest first."""
     corrections: tuple[CorrectionLine, ...]
     reviews: tuple[ReviewLine, ...]
     results: tuple[ResultLine, ...]
@@ -177,6 +180,7 @@ def batch_view(shelf: Shelf, number: str) -> BatchView:
         current=_current(batch, operations),
         operations=operations,
         deviations=tuple(_deviations(batch)),
+        alarms=alarm_lines(batch),
         corrections=corrections(batch),
         reviews=reviews(batch),
         results=tuple(result_line(batch, told, began) for told in batch.results),

@@ -16,6 +16,7 @@ from cytoloop.app.cast import enrol_cast
 from cytoloop.app.committing import journal_of
 from cytoloop.app.doors import Doors
 from cytoloop.app.equipment import Fitness
+from cytoloop.app.live_site import POLL_SECONDS, screens
 from cytoloop.app.plant import clock_of
 from cytoloop.app.records import open_record, writable_record
 from cytoloop.app.registrar import Registrar
@@ -57,15 +58,10 @@ async def run_worker(asked: Asked, tell: Tell, stop: asyncio.Event) -> None:
     UserError when the record is in a file, has no engine beside it, or the folder is in use; UnreachableError when the
     plant does not answer.
     """
-    if not asked.scripted:
-        raise UserError(
-            "a worker has no door to people of flesh and blood in this version; for a demonstration, in which invented "
-            "people answer, add --scripted-people"
-        )
     address = address_of(asked.folder)
     async with _plant(asked) as (door, clock):
         tell(f"worker: plant {asked.plant}, record and engine in {address.shown}   (Ctrl-C hands over and stops)")
-        await carry_batches(asked, lambda ledger: _doors(ledger, clock, door, asked.folder), clock, tell, stop)
+        await carry_batches(asked, lambda ledger: _doors(ledger, clock, door, asked), clock, tell, stop)
 
 
 async def carry_batches(
@@ -115,8 +111,11 @@ async def _plant(asked: Asked) -> AsyncIterator[tuple[Door, ScaledClock]]:
         await door.close()
 
 
-def _doors(ledger: Ledger, clock: ScaledClock, plant: Door, folder: Path) -> Door:
-    return Doors({"person:": _people(ledger, clock, folder), "": plant})
+def _doors(ledger: Ledger, clock: ScaledClock, plant: Door, asked: Asked) -> Door:
+    """People answer through the record, from any page or console; in a demonstration invented ones do."""
+    if asked.scripted:
+        return Doors({"person:": _people(ledger, clock, asked.folder), "": plant})
+    return Doors({**screens(ledger, clock, POLL_SECONDS * asked.factor / 3600.0), "": plant})
 
 
 def _people(ledger: Ledger, clock: ScaledClock, folder: Path) -> Door:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cytoloop.adapters.clocks import ScaledClock
+from cytoloop.adapters.clocks import FolderClock, ScaledClock
 from cytoloop.app.bootstrap import acting_record
 from cytoloop.app.people import People, people_at
 from cytoloop.cli.data import newest
@@ -21,14 +21,17 @@ class Desk:
     folder: Path
     ledger: Ledger
     people: People
+    clock: FolderClock
+    """The record's."""
 
 
 @contextmanager
 def acting(data: Path | None) -> Iterator[Desk]:
     """The record to act on and who may; UserError when there is none."""
-    folder, clock = newest(data), ScaledClock()
+    folder = newest(data)
+    clock = FolderClock(folder)
     with acting_record(folder, clock) as ledger:
-        yield Desk(folder, ledger, people_at(folder, ledger, clock))
+        yield Desk(folder, ledger, people_at(folder, ledger, clock, ScaledClock()), clock)
 
 
 def show_what_is_signed(shown: dict[str, JSON], digest: str) -> None:

@@ -1,5 +1,6 @@
 """`cytoloop batch create`, `correct`, `review`, `decide` and `dispose`: acts of people, each signed."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import typer
@@ -20,6 +21,7 @@ from cytoloop.cli.data import DATA
 from cytoloop.cli.output import out
 from cytoloop.cli.signer import AS, signer
 from cytoloop.core.entry import Recorded
+from cytoloop.core.errors import UserError
 
 BATCH = typer.Argument(..., help="Batch number.")
 WHY = typer.Option(..., "--why", metavar="TEXT", help="Reason, in a sentence.", prompt="Reason")
@@ -142,7 +144,10 @@ def _ordered(batch: str, order: Order, why: str, user: str, data: Path | None) -
         with refusing(desk.people.registrar, ACTS[order], f"batch/{batch}"):
             seen = to_order(desk.ledger, batch, order, why)
         show_what_is_signed(seen.shown, seen.digest)
-        return sign_order(desk.people, signer(user), seen)
+        entered = sign_order(desk.people, signer(user), seen)
+    with suppress(UserError):  # the workers find it by themselves, later
+        wake(desk.folder, batch)
+    return entered
 
 
 def _told(what: str, written: Recorded) -> None:

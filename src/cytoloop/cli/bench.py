@@ -1,5 +1,6 @@
 """`cytoloop bench`: figures measured on this machine, now, beside their peers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,17 +21,44 @@ def _group() -> None:
     """Measure this machine; peers live in environments of their own."""
 
 
+QUICK = typer.Option(False, "--quick", help="Small and without peers: some seconds, to see that it works.")
+JSON_TOO = typer.Option(False, "--json", help="Say it as JSON.")
+SEED = typer.Option(1, min=0, help="Seed of what is drawn.")
+PEERS = typer.Option(None, metavar="DIR", help="Where peers' environments are kept.")
+SCRATCH = typer.Option(Path(), metavar="DIR", help="A folder on the disk to measure; here if left out.")
+
+
 @app.command("record")
 def record(
-    quick: bool = typer.Option(False, "--quick", help="Small and without peers: some seconds, to see that it works."),
-    json: bool = typer.Option(False, "--json", help="Say it as JSON."),
-    seed: int = typer.Option(1, min=0, help="Seed of what is drawn."),
-    peers: Path | None = typer.Option(None, metavar="DIR", help="Where peers' environments are kept."),
-    scratch: Path = typer.Option(Path(), metavar="DIR", help="A folder on the disk to measure; here if left out."),
+    quick: bool = QUICK,
+    json: bool = JSON_TOO,
+    seed: int = SEED,
+    peers: Path | None = PEERS,
+    scratch: Path = SCRATCH,
 ) -> None:
     """Measure the record: durable appends, groups of them, reading back, verification, telemetry, kills, backup."""
     from cytoloop.bench.record import rows  # noqa: PLC0415  (other commands need not load what is measured)
 
+    _measure(rows, quick=quick, json=json, seed=seed, peers=peers, scratch=scratch)
+
+
+@app.command("production")
+def production(
+    quick: bool = QUICK,
+    json: bool = JSON_TOO,
+    seed: int = SEED,
+    peers: Path | None = PEERS,
+    scratch: Path = SCRATCH,
+) -> None:
+    """Measure production: batches in flight on one machine, what a step costs, faulty batches simulated a minute."""
+    from cytoloop.bench.production import rows  # noqa: PLC0415  (other commands need not load what is measured)
+
+    _measure(rows, quick=quick, json=json, seed=seed, peers=peers, scratch=scratch)
+
+
+def _measure(
+    rows: Callable[[Options], list[Row]], *, quick: bool, json: bool, seed: int, peers: Path | None, scratch: Path
+) -> None:
     before, others = machine(), Peers(None if quick else peers or cache_folder())
     with TemporaryDirectory(prefix="cytoloop-bench-", dir=scratch) as folder:
         options = Options(scratch=Path(folder), peers=others, quick=quick, seed=seed, tick=_tick)

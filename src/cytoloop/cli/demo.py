@@ -1,6 +1,7 @@
 """`cytoloop demo`: the main job. Patients' orders through the loop twice, then the pages."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -9,13 +10,15 @@ import typer
 
 from cytoloop.adapters.clocks import ScaledClock, SimulatedClock
 from cytoloop.adapters.opcua.door import OpcUaDoor
+from cytoloop.adapters.opcua.security import Access
 from cytoloop.app.demo import ARMS, START, Demonstration, demonstrate, drawn_patients, patients_of
 from cytoloop.app.importing import import_fhir, imported_subjects, subjects_of
 from cytoloop.app.line import Patient, Tick
 from cytoloop.app.packs import read_pack
-from cytoloop.app.plant import clock_of
+from cytoloop.app.plant import clock_of, equipment_of
 from cytoloop.app.records import holds_record, writable_record
 from cytoloop.app.settings import Settings
+from cytoloop.cli.connection import MODE, PASSWORD_FILE, POLICY, SECURITY, USER
 from cytoloop.cli.data import fresh
 from cytoloop.cli.output import err, number, out, progress, table, write_json
 from cytoloop.cli.record import serve_folder
@@ -44,6 +47,11 @@ def demo(
     plant: str | None = typer.Option(
         None, metavar="ENDPOINT", help="Drive a facility behind OPC UA (`cytoloop plant serve`); needs --realtime."
     ),
+    security: Path | None = SECURITY,
+    policy: str = POLICY,
+    mode: str = MODE,
+    user: str = USER,
+    password_file: Path | None = PASSWORD_FILE,
     store: str | None = STORE,
     serve: bool = typer.Option(True, help="Serve the pages afterwards."),
     port: int = typer.Option(8818, min=0, max=65535, help="Port of the pages; 0 for any free one."),
@@ -58,7 +66,8 @@ def demo(
     if store is not None:
         prepare(folder, Settings(store=store), empty=True)
     asked = Asked(folder=folder, pack=loaded, seed=seed, patients=patients, source=patients_from)
-    result = asyncio.run(_run(asked, realtime, plant))
+    access = Access(folder=security, policy=policy, mode=mode, user=user, password_file=password_file)
+    result = asyncio.run(_run(asked, realtime, plant, access))
     seconds = perf_counter() - began
     _show(result, folder, seconds)
     if json is not None:
@@ -78,15 +87,21 @@ class Asked:
     source: Path | None
 
 
-async def _run(asked: Asked, realtime: float | None, plant: str | None) -> Demonstration:
+async def _run(asked: Asked, realtime: float | None, plant: str | None, access: Access) -> Demonstration:
     if plant is None or realtime is None:
         clock = SimulatedClock(START) if realtime is None else ScaledClock(START, realtime)
         return await _demonstrate(asked, clock, None)
-    door = OpcUaDoor(endpoint=plant, poll=POLL)
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what goes wrong is said in one sentence of our own
+    door = OpcUaDoor(endpoint=plant, poll=POLL, access=access, plant=asked.pack.plant, tell=_told)
     try:
+        await door.open(equipment_of(asked.pack.plant))
         return await _demonstrate(asked, await clock_of(door, realtime), door)
     finally:
         await door.close()
+
+
+def _told(text: str) -> None:
+    err.print(f"[yellow]note:[/] {text}", highlight=False)
 
 
 async def _demonstrate(asked: Asked, clock: SimulatedClock | ScaledClock, plant: OpcUaDoor | None) -> Demonstration:

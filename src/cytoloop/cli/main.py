@@ -9,6 +9,7 @@ import typer
 
 from cytoloop import __version__
 from cytoloop.cli import (
+    alarm,
     audit,
     backup,
     batch,
@@ -18,15 +19,18 @@ from cytoloop.cli import (
     equipment,
     identity,
     importing,
+    line,
     pack,
     people,
     plant,
     recipe,
     record,
+    simulate,
     sparkplug,
     store,
     telemetry,
     twin,
+    work,
     worker,
 )
 from cytoloop.cli.output import err
@@ -49,10 +53,12 @@ app.command("serve")(record.serve)
 app.command("worker")(worker.worker)
 app.command("verify")(record.verify)
 app.command("audit")(audit.audit)
+app.command("simulate")(simulate.simulate)
 app.command("init")(store.init)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore_command)
 app.command("upgrade")(backup.upgrade_command)
+app.add_typer(alarm.app, name="alarm")
 app.add_typer(batch.app, name="batch")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(recipe.app, name="recipe")
@@ -65,6 +71,8 @@ app.add_typer(twin.app, name="twin")
 plant.app.command("sparkplug")(sparkplug.serve)
 plant.app.command("listen")(sparkplug.listening)
 app.add_typer(plant.app, name="plant")
+app.add_typer(line.app, name="line")
+app.add_typer(work.app, name="work")
 app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")
 app.add_typer(store.app, name="store")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import typer
 
-from cytoloop.app.historian import TelemetryChecked, verify_telemetry_of
 from cytoloop.app.records import readable_record, readable_store
 from cytoloop.app.verifying import Checked, Noted, verify_record
+from cytoloop.app.verifying_telemetry import TelemetryChecked, verify_telemetry_of
 from cytoloop.cli.bundle import verify_bundle
 from cytoloop.cli.data import newest, tree_head
 from cytoloop.cli.output import err, out, progress, read_text, say_json

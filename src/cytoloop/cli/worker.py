@@ -37,7 +37,7 @@ def worker(
         help="Without a sign of life for so long, a worker is given up by this one.",
     ),
     scripted_people: bool = typer.Option(
-        False, "--scripted-people", help="Invented people answer: for a demonstration."
+        False, "--scripted-people", help="Invented people answer, for a demonstration; else people at screens do."
     ),
     factor: float = typer.Option(1.0, min=0.001, help="How many times as fast as the wall a simulated plant runs."),
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.feedback import ForecastMade
+from cytoloop.core.facts.monitoring import AlarmAcknowledged, AlarmCleared, AlarmRaised, ExcursionFound
 from cytoloop.core.facts.production import (
     AbortOrdered,
     BatchAborted,
@@ -85,6 +86,20 @@ class Deviation:
     closed: Told[DeviationClosed] | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alarm of this batch's equipment: raised and cleared by the process, acknowledged by a person (ISA-18.2)."""
+
+    raised: Told[AlarmRaised]
+    cleared: Told[AlarmCleared] | None = None
+    acknowledged: Told[AlarmAcknowledged] | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether it still asks for somebody: it is active, or nobody has acknowledged it."""
+        return self.cleared is None or self.acknowledged is None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """The state of a batch, folded from its stream."""
@@ -103,6 +118,10 @@ class Batch:
     readings: tuple[Told[ReadingsRecorded], ...] = ()
     forecasts: tuple[Told[ForecastMade], ...] = ()
     deviations: Mapping[str, Deviation] = field(default_factory=dict, hash=False)
+    alarms: Mapping[str, Alarm] = field(default_factory=dict, hash=False)
+    """By the alarm's name, in the order they were raised."""
+    excursions: tuple[Told[ExcursionFound], ...] = ()
+    """What telemetry showed; those of `readings` are found by reading them."""
     corrections: tuple[Told[ValueCorrected], ...] = ()
     reviews: tuple[Told[RecordReviewed], ...] = ()
     newest: int = 0
@@ -231,6 +250,10 @@ def _changes(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, 
             return {"deviations": {**batch.deviations, fact.deviation: opened}}
         case DeviationClosed():
             return _closed(batch, Told(fact, position, at))
+        case AlarmRaised() | AlarmCleared() | AlarmAcknowledged():
+            return {"alarms": _alarmed(batch, fact, position, at)}
+        case ExcursionFound():
+            return {"excursions": (*batch.excursions, Told(fact, position, at))}
         case BatchFinished():
             return {"finished_at": at}
         case BatchHeld():
@@ -265,6 +288,20 @@ def _flow(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, Any
             return {"release": fact.release}
         case _:
             return {}
+
+
+def _alarmed(
+    batch: Batch, fact: AlarmRaised | AlarmCleared | AlarmAcknowledged, position: int, at: Instant
+) -> dict[str, Alarm]:
+    """The alarms with one more, or one that changed. What is told of an alarm that nobody raised changes nothing."""
+    if isinstance(fact, AlarmRaised):
+        return {**batch.alarms, fact.alarm: Alarm(raised=Told(fact, position, at))}
+    alarm = batch.alarms.get(fact.alarm)
+    if alarm is None:
+        return dict(batch.alarms)
+    if isinstance(fact, AlarmCleared):
+        return {**batch.alarms, fact.alarm: replace(alarm, cleared=Told(fact, position, at))}
+    return {**batch.alarms, fact.alarm: replace(alarm, acknowledged=Told(fact, position, at))}
 
 
 def _corrected(batch: Batch, told: Told[ValueCorrected]) -> dict[str, Any]:

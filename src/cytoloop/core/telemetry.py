@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from typing_extensions import Buffer
 
@@ -64,6 +64,10 @@ class Readings:
     """float64, in the tag's unit; NaN where there is none."""
     status: Buffer
     """uint32: OPC UA status code; 0 is good."""
+    server: Buffer = b""
+    """int64: time of the server that handed it on; empty where none is known. Checked as it comes in, not stored."""
+    sequence: Buffer = b""
+    """int64: running number that the source gives the readings of a tag; empty where it gives none. Not stored."""
 
     def __len__(self) -> int:
         return memoryview(self.at).nbytes // 8
@@ -135,6 +139,9 @@ class Form:
     """The readings again; FindingError when the bytes are not a segment."""
 
 
+NO_STATES: Mapping[str, bytes] = {}
+
+
 class TelemetryStore(Protocol):
     """Keeps readings. Contract, proven by `cytoloop.testing.telemetry_contract`.
 
@@ -142,10 +149,15 @@ class TelemetryStore(Protocol):
     `seal` returned is durable; what they raised did not happen at all. A segment is never changed or removed.
     """
 
-    def write(self, blocks: Sequence[Readings]) -> Written:
-        """Keep all blocks durably, all or nothing. UserError when a tag's unit is not the one it had before in the
-        batch, StoreError when it cannot write.
+    def write(self, blocks: Sequence[Readings], states: Mapping[str, bytes] = NO_STATES) -> Written:
+        """Keep all blocks durably, and of each batch in `states` what its intake must know to go on; all or nothing.
+
+        UserError when a tag's unit is not the one it had before in the batch, StoreError when it cannot write.
         """
+        ...
+
+    def state(self, batch: str) -> bytes | None:
+        """What was kept last of the batch's intake; None when nothing was. FindingError when it is damaged."""
         ...
 
     def read(self, batch: str, start: int = ALWAYS[0], stop: int = ALWAYS[1], tags: Sequence[str] = ()) -> Readings:
@@ -180,12 +192,15 @@ class TelemetryStore(Protocol):
         ...
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where readings come from: a unit that measures by itself and remembers what it measured."""
 
-    def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
-        """What `unit` measured from `since` up to but not including `until`; None when nothing.
+    async def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
+        """What `unit` measured from `since` up to but not including `until`, in source time; None when nothing.
 
-        Asking changes nothing. `received` is the moment of asking.
+        Asking changes nothing: the same stretch may be asked for again. `received` is the moment of asking.
+        Raises UnreachableError when the unit cannot be asked, or cannot give this stretch yet; who asks comes back
+        with the same `since`, so that what was measured meanwhile is filled in.
         """
         ...

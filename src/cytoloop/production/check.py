@@ -10,6 +10,7 @@ from typing import get_args
 from cytoloop.core.product import Stage
 from cytoloop.core.recipe import Sample, phases
 from cytoloop.production.check_flow import check_flow
+from cytoloop.production.check_signals import check_signals
 from cytoloop.production.check_steps import check_operation
 from cytoloop.production.pack_files import LABORATORY, Files, listed, repeated
 from cytoloop.production.yaml_text import Mistake, Path
@@ -69,15 +70,7 @@ def _plant(files: Files) -> Iterator[Mistake]:
         where: Path = ("classes", index)
         if each.count < 1:
             yield text.mistake((*where, "count"), f"found {each.count}, expected at least 1 unit")
-        for place, alarm in enumerate(each.alarms):
-            at = (*where, "alarms", place)
-            unit = each.signals.get(alarm.signal)
-            if unit is None:
-                yield text.mistake(at, f"found {alarm.signal!r}, expected a signal ({listed(each.signals)})")
-            elif unit != alarm.unit:
-                yield text.mistake(at, f"found unit {alarm.unit!r}, expected {unit!r} as the signal has")
-            if alarm.low > alarm.high or alarm.tolerance < 0:
-                yield text.mistake(at, "found limits that nothing can meet; expected low <= high, tolerance >= 0")
+        yield from check_signals(text, each, where)
 
 
 def _recipe(files: Files) -> Iterator[Mistake]:

@@ -6,7 +6,7 @@ deviation empties the list of next steps, so holding needs no special case. The 
 """
 
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cytoloop.core.batch import Batch, StepRecord, apply
@@ -252,6 +252,8 @@ class _Run:
                 await self._answered(step, asked, outcome)
 
     async def _settled(self, step: StepRecord, outcome: Outcome, *, recovered: bool) -> None:
+        # A unit's clock may be wrong: what it did ended after it was asked for and before it was heard of.
+        outcome = replace(outcome, at=min(max(outcome.at, step.started_at), self.runner.clock.now()))
         try:
             drafts = self._ended(step, outcome, recovered=recovered)
         except RefusedError as why:

@@ -5,14 +5,11 @@ gives the same id however often it is read: each is opened exactly once, after a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cytoloop.core.batch import Batch, StepRecord
 from cytoloop.core.facts.quality import DeviationKind, DeviationOpened
-from cytoloop.core.product import AlarmLimit
-from cytoloop.core.reading import Reading
-from cytoloop.core.time import Instant, hours_between
 from cytoloop.quality.answer import questions
+from cytoloop.quality.excursion import excursions
 from cytoloop.quality.specification import judge
 
 
@@ -78,52 +75,6 @@ def _results(batch: Batch) -> Iterator[DeviationOpened]:
             yield _opened(batch, "out-of-specification", judged.reason, told.position)
 
 
-@dataclass(slots=True)
-class _Watch:
-    """One monitored signal while readings are read through in order."""
-
-    alarm: AlarmLimit
-    since: Instant | None = None
-    """When the signal left its limits; None while it is inside."""
-    noted: bool = False
-
-    def over(self, reading: Reading) -> bool:
-        """Whether `reading` makes this an excursion: true once for each time outside."""
-        if self.alarm.low <= reading.value <= self.alarm.high:
-            self.since, self.noted = None, False
-            return False
-        self.since = self.since or reading.at
-        lasted = hours_between(self.since, reading.at)
-        if self.noted or not (lasted > self.alarm.tolerance or self.alarm.tolerance == 0):
-            return False
-        self.noted = True
-        return True
-
-
 def _excursions(batch: Batch) -> Iterator[DeviationOpened]:
-    watches = _watches(batch)
-    for told in batch.readings:
-        for reading in told.fact.readings:
-            watch = watches.get((reading.source, reading.signal))
-            # A reading the equipment itself calls bad says nothing of the process.
-            if watch is None or reading.quality == "bad" or not watch.over(reading):
-                continue
-            what = _excursion(reading, watch.alarm)
-            suffix = f"-{reading.source}-{reading.signal}"
-            yield _opened(batch, "excursion", what, told.position, suffix=suffix)
-
-
-def _watches(batch: Batch) -> dict[tuple[str, str], _Watch]:
-    return {
-        (batch.created.equipment[each.equipment_class], alarm.signal): _Watch(alarm)
-        for each in batch.master.plant.classes
-        if each.equipment_class in batch.created.equipment
-        for alarm in each.alarms
-    }
-
-
-def _excursion(reading: Reading, alarm: AlarmLimit) -> str:
-    return (
-        f"{reading.signal} of {reading.source} was {reading.value:.4g} {reading.unit} at {reading.at.isoformat()}, "
-        f"outside {alarm.low:g} to {alarm.high:g} {alarm.unit} for longer than {alarm.tolerance:g} h"
-    )
+    for each in excursions(batch):
+        yield _opened(batch, "excursion", each.what, each.position, suffix=each.suffix)

@@ -12,7 +12,18 @@ from pydantic import TypeAdapter, ValidationError
 
 from cytoloop.core.entry import Entry, Fact, Recorded
 from cytoloop.core.errors import FindingError
-from cytoloop.core.facts import allotment, clinic, compliance, equipment, feedback, people, production, quality
+from cytoloop.core.facts import (
+    allotment,
+    answer,
+    clinic,
+    compliance,
+    equipment,
+    feedback,
+    monitoring,
+    people,
+    production,
+    quality,
+)
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
 
@@ -24,8 +35,10 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *quality.FACTS,
     *compliance.FACTS,
     *feedback.FACTS,
+    *monitoring.FACTS,
     *people.FACTS,
     *record_facts.FACTS,
+    *answer.FACTS,
 )
 """Every fact of the house."""
 

@@ -140,6 +140,20 @@ class TelemetryContract:
         with pytest.raises(FindingError, match="segment B-1/7 is not in"):
             make_telemetry().segment("B-1/7")
 
+    def test_keeps_what_the_intake_must_know_with_the_readings_or_not_at_all(
+        self, make_telemetry: MakeTelemetry
+    ) -> None:
+        store = make_telemetry()
+        assert store.state("B-1") is None
+        store.write([block((PH, 1, 7.0))], {"B-1": b"first", "B-2": b"other"})
+        store.write([], {"B-1": bytes(range(256)) * 100})
+        with pytest.raises(UserError):
+            store.write([block((OXYGEN, 1, 0.5)), block((Tag(PH.name, "1"), 2, 7.0))], {"B-2": b"never"})
+        for again in (store, make_telemetry()):
+            assert again.state("B-1") == bytes(range(256)) * 100
+            assert again.state("B-2") == b"other"
+            assert again.batches() == ["B-1"]
+
     def test_may_be_closed_twice(self, make_telemetry: MakeTelemetry) -> None:
         store = make_telemetry()
         store.close()

@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cytoloop.adapters.clocks import ScaledClock
+from cytoloop.adapters.clocks import FolderClock, ScaledClock
 from cytoloop.app.views import Reader
 from cytoloop.core.errors import CytoloopError, RefusedError, UserError
 from cytoloop.core.time import Clock
@@ -21,15 +21,18 @@ from cytoloop.web.account import Account
 from cytoloop.web.activation import Activation
 from cytoloop.web.api import Api
 from cytoloop.web.desk import Desk
+from cytoloop.web.floor import Floor
 from cytoloop.web.guard import Guard
 from cytoloop.web.lexicon import load
 from cytoloop.web.office import Office
 from cytoloop.web.openid import OpenIdSignIn
 from cytoloop.web.pages import Pages
+from cytoloop.web.pictures import Pictures
 from cytoloop.web.render import Render
 from cytoloop.web.serve import HERE
 from cytoloop.web.sign_in import SignIn
 from cytoloop.web.signing import Signing
+from cytoloop.web.work import Work
 
 FOLDER = Path(__file__).parent
 HEADERS = {
@@ -49,14 +52,17 @@ def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, cloc
     `folder`: the data folder, where people sign in and sign; without it the pages are for reading only.
     """
     desk, lexicon = Desk(open_ledger), load()
+    record_clock = clock or (FolderClock(folder) if folder else ScaledClock())
     render = Render(lexicon, templates())
     pages, api = Pages(desk, render), Api(desk, lexicon)
-    office = Office(folder, desk, clock or ScaledClock()) if folder else None
+    floor = Floor(desk, render, record_clock)
+    office = Office(folder, desk, clock or ScaledClock(), record_clock) if folder else None
     guard = [Middleware(Guard, office=office, unreadable=pages.unreadable)] if office else []
     app = Starlette(
         routes=[
             *(_acts(office, render) if office else ()),
             Route("/", pages.loop),
+            Route("/line", floor.line),
             Route("/batches", pages.batches),
             Route("/batches/{number}", pages.batch),
             Route("/record", pages.record),
@@ -67,6 +73,7 @@ def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, cloc
             Route("/recipes", pages.recipes),
             Route("/recipes/{line}", pages.recipe),
             Route("/api/loop.json", api.loop),
+            Route("/api/line.json", floor.seen),
             Route("/api/batches/{number}.json", api.batch),
             Route("/api/batches/{number}/charts.json", api.charts),
             Route("/bokeh/bokeh.min.js", bokeh_script),
@@ -97,7 +104,7 @@ def _acts(office: Office, render: Render) -> list[Route]:
     """Where people sign in and sign."""
     who, signing = SignIn(office, render), Signing(office, render)
     provider = OpenIdSignIn(office, who)
-    activation, account = Activation(office, render), Account(office, render)
+    activation, account, work = Activation(office, render), Account(office, render), Work(office, render)
     return [
         Route("/sign-in", who.ask, methods=["GET"]),
         Route("/sign-in", who.enter, methods=["POST"]),
@@ -109,6 +116,10 @@ def _acts(office: Office, render: Render) -> list[Route]:
         Route("/account", account.show, methods=["GET"]),
         Route("/account/passkeys", account.add_passkey, methods=["POST"]),
         Route("/people", account.people, methods=["GET"]),
+        Route("/work", work.list, methods=["GET"]),
+        Route("/work/{key:path}", work.ask, methods=["GET"]),
+        Route("/work/{key:path}", work.give, methods=["POST"]),
+        Route("/pictures/{recipe}/{name}", Pictures(office.folder).show, methods=["GET"]),
         Route("/sign/{act}", signing.ask, methods=["GET"]),
         Route("/sign/{act}", signing.sign, methods=["POST"]),
     ]

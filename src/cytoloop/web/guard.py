@@ -17,6 +17,8 @@ FILES = ("/static/", "/bokeh/")
 """Files of ours, the same for everybody."""
 OPEN = frozenset({"/sign-in", "/activate", "/openid/begin", "/openid/back"})
 """Pages that need no session."""
+KEPT = "/work/"
+"""Sheets whose answers are kept while their sender, whose session is over, signs in again."""
 SAFE = ("GET", "HEAD")
 FOREIGN = (
     "this was not asked from one of this site's own pages, so nothing was done; behind a proxy, let it hand on the "
@@ -52,7 +54,7 @@ class Guard:
         except CytoloopError as error:
             return self._unreadable(request, error)
         request.scope.setdefault("state", {}).update(session=session, stranger=stranger)
-        if not stranger or path in OPEN:
+        if not stranger or path in OPEN or (path.startswith(KEPT) and request.method == "POST"):
             return None
         if path.startswith("/api/"):
             return JSONResponse({"error": "sign in first"}, 401)

@@ -7,7 +7,17 @@ from typing import cast
 
 import yaml
 
-from cytoloop.app.names import DECISIONS, DEVIATIONS, GATE_ANSWERS, METHODS, VERDICTS, Names
+from cytoloop.app.names import (
+    ALARM_KINDS,
+    ALARM_STATES,
+    DECISIONS,
+    DEVIATIONS,
+    GATE_ANSWERS,
+    METHODS,
+    PRIORITIES,
+    VERDICTS,
+    Names,
+)  # fmt: skip
 from cytoloop.app.permissions import ROLE_WORDS
 from cytoloop.core.words import Language, Words
 
@@ -23,6 +33,7 @@ GROUPS: Mapping[str, str] = {
     "roles": "role",
     "stage": "test_stage",
     "unit": "unit",
+    "verdict": "second",
 }
 """Field of what is signed -> the group whose words its values have."""
 
@@ -31,7 +42,10 @@ HEADED: Mapping[str, Names] = {
     "deviation": DEVIATIONS, "decision": DECISIONS, "gate": GATE_ANSWERS, "finding": VERDICTS,
 }  # fmt: skip
 """Names that pages begin a line with."""
-PLAIN: Mapping[str, Names] = {"role": dict[str, Words](ROLE_WORDS.items()), "method": METHODS}
+PLAIN: Mapping[str, Names] = {
+    "role": dict[str, Words](ROLE_WORDS.items()), "method": METHODS, "alarm": ALARM_KINDS,
+    "alarm_state": ALARM_STATES, "priority": PRIORITIES,
+}  # fmt: skip
 """Names that stand inside a line."""
 
 

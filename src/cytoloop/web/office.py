@@ -6,6 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal, TypeVar
 
+from cytoloop.app.answering import Answering, Qualified, Told, nobody
+from cytoloop.app.answers import qualified_in
 from cytoloop.app.directory import PEOPLE, Person, person_of
 from cytoloop.app.people import People, people_at
 from cytoloop.app.records import acting_record
@@ -14,6 +16,7 @@ from cytoloop.app.views import Shelf
 from cytoloop.core.errors import RefusedError
 from cytoloop.core.time import Clock, Instant
 from cytoloop.web.desk import Desk
+from cytoloop.web.drafts import Drafts
 from cytoloop.web.sessions import Challenges, Session, Sessions
 
 T = TypeVar("T")
@@ -25,9 +28,13 @@ READING = "record"
 class Office:
     """The acts of one data folder. Safe to use from several threads."""
 
-    def __init__(self, folder: Path, desk: Desk, clock: Clock) -> None:
-        self.folder, self.desk, self.clock = folder, desk, clock
-        self.sessions, self.challenges = Sessions(), Challenges()
+    def __init__(self, folder: Path, desk: Desk, clock: Clock, record_clock: Clock) -> None:
+        """`clock`: of sessions and proofs; `record_clock`: of what is entered."""
+        self.folder, self.desk, self.clock, self.record_clock = folder, desk, clock, record_clock
+        self.sessions, self.challenges, self.drafts = Sessions(), Challenges(), Drafts()
+        self.qualified: Qualified | None = None
+        """Who may answer what; the record's own register when left out."""
+        self.told: Told = nobody
         self.settings: Settings = read_settings(folder)
         self._lock, self._opened = Lock(), ExitStack()
         self._people: People | None = None
@@ -37,9 +44,14 @@ class Office:
         """What `work` makes of the record and its people, nobody else acting meanwhile."""
         with self._lock:
             if self._people is None:
-                ledger = self._opened.enter_context(acting_record(self.folder, self.clock))
-                self._people = people_at(self.folder, ledger, self.clock)
+                ledger = self._opened.enter_context(acting_record(self.folder, self.record_clock))
+                self._people = people_at(self.folder, ledger, self.record_clock, self.clock)
             return work(self._people)
+
+    def answering(self, people: People) -> Answering:
+        """Where requests are answered."""
+        qualified = self.qualified or qualified_in(people.registrar.ledger)
+        return Answering(people=people, clock=self.record_clock, qualified=qualified, told=self.told)
 
     @property
     def now(self) -> Instant:

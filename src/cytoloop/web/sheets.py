@@ -6,11 +6,12 @@ screen is one more builder here.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from cytoloop.app.accounts import Accounts, Confirm
+from cytoloop.app.answering import PLAIN, SECOND, shown_for, shown_to_second
+from cytoloop.app.asked import contents_of
 from cytoloop.app.correcting import MEANING as ANSWERED
 from cytoloop.app.correcting import propose, sign_correction
 from cytoloop.app.disposing import batch_to_dispose, kind_of, sign_disposition
@@ -21,6 +22,11 @@ from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Meaning
 from cytoloop.quality.release import DISPOSITIONS, meaning_of
+from cytoloop.web.office import Office
+from cytoloop.web.work_forms import address_of, typed_from
+
+VERDICTS = ("confirmed", "not-confirmed")
+"""What a second person says of an answer."""
 
 Asked = Mapping[str, str]
 """What the person gave so far, by question."""
@@ -46,9 +52,13 @@ class Sheet:
     subject: str
     shown: Mapping[str, JSON] = field(hash=False)
     meaning: Meaning
+    not_by: str = ""
+    """User id of who may not sign, where another person at the same screen signs."""
     back: str
     """Where the person goes on afterwards."""
     sign: Signed
+    beside: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+    """What a hash in `shown` is of, shown with it."""
 
     @property
     def digest(self) -> str:
@@ -61,7 +71,11 @@ class Kind:
     """One act that has a screen."""
 
     questions: tuple[Question, ...]
-    build: Callable[[People, Path, Asked], Sheet]
+    build: Callable[[People, Office, Asked], Sheet]
+    second: bool = False
+    """Whether somebody else than who is signed in may sign at the same screen: they say who they are."""
+    home: Callable[[Asked], str] | None = None
+    """Where it is told better why there is nothing to sign."""
 
 
 def kinds() -> Mapping[str, Kind]:
@@ -80,6 +94,13 @@ def kinds() -> Mapping[str, Kind]:
             build=_correct,
         ),
         "look-up-identity": Kind(questions=(_given("subject"), _free("reason")), build=_look_up),
+        "answer": Kind(questions=(_given("request"), _given("answer")), build=_answer, home=_work),
+        "verify-answer": Kind(
+            questions=(_given("request"), _choice("verdict", VERDICTS), _free("reason", needed=False)),
+            build=_verify,
+            second=True,
+            home=_work,
+        ),
         "confirm-account": Kind(questions=(_given("user"),), build=_confirm),
     }
 
@@ -100,7 +121,7 @@ def _choice(name: str, choices: tuple[str, ...]) -> Question:
     return Question(name=name, kind="choice", choices=choices)
 
 
-def _review(people: People, _: Path, asked: Asked) -> Sheet:
+def _review(people: People, _: Office, asked: Asked) -> Sheet:
     seen = record_to_review(people.registrar.ledger, asked["batch"], asked["remarks"])
 
     def sign(by: Signer) -> Mapping[str, JSON]:
@@ -110,7 +131,7 @@ def _review(people: People, _: Path, asked: Asked) -> Sheet:
     return Sheet(subject=asked["batch"], shown=seen.content, meaning="reviewed", back=_batch(asked), sign=sign)
 
 
-def _decide(people: People, _: Path, asked: Asked) -> Sheet:
+def _decide(people: People, _: Office, asked: Asked) -> Sheet:
     ledger = people.registrar.ledger
     seen = deviation_to_decide(ledger, asked["batch"], asked["deviation"], asked["decision"], asked["reason"])
 
@@ -121,7 +142,7 @@ def _decide(people: People, _: Path, asked: Asked) -> Sheet:
     return Sheet(subject=asked["deviation"], shown=seen.content, meaning="reviewed", back=_batch(asked), sign=sign)
 
 
-def _dispose(people: People, _: Path, asked: Asked) -> Sheet:
+def _dispose(people: People, _: Office, asked: Asked) -> Sheet:
     seen = batch_to_dispose(people.registrar.ledger, asked["batch"], asked["disposition"], asked["reason"])
 
     def sign(by: Signer) -> Mapping[str, JSON]:
@@ -132,7 +153,7 @@ def _dispose(people: People, _: Path, asked: Asked) -> Sheet:
     return Sheet(subject=asked["batch"], shown=seen.content, meaning=meaning, back=_batch(asked), sign=sign)
 
 
-def _correct(people: People, _: Path, asked: Asked) -> Sheet:
+def _correct(people: People, _: Office, asked: Asked) -> Sheet:
     if not asked["entry"].isdecimal():
         raise UserError(f"{asked['entry']!r} is no entry; give the number that the record shows")
     correction = propose(
@@ -147,8 +168,8 @@ def _correct(people: People, _: Path, asked: Asked) -> Sheet:
     return Sheet(subject=asked["batch"], shown=correction.shown, meaning=ANSWERED, back=_batch(asked), sign=sign)
 
 
-def _look_up(people: People, folder: Path, asked: Asked) -> Sheet:
-    subject, reason, vault = asked["subject"], asked["reason"], open_vault(folder)
+def _look_up(people: People, office: Office, asked: Asked) -> Sheet:
+    subject, reason, vault = asked["subject"], asked["reason"], open_vault(office.folder)
 
     def sign(by: Signer) -> Mapping[str, JSON]:
         return look_up(people, vault, by, subject, reason)
@@ -157,7 +178,7 @@ def _look_up(people: People, folder: Path, asked: Asked) -> Sheet:
     return Sheet(subject=subject, shown=shown, meaning="performed", back="/", sign=sign)
 
 
-def _confirm(people: People, _: Path, asked: Asked) -> Sheet:
+def _confirm(people: People, _: Office, asked: Asked) -> Sheet:
     accounts, wanted = Accounts(people), Confirm(user=asked["user"])
     plan = accounts.plan(wanted)
 
@@ -166,6 +187,44 @@ def _confirm(people: People, _: Path, asked: Asked) -> Sheet:
         return {}
 
     return Sheet(subject=wanted.user, shown=accounts.shown(plan), meaning=plan.meaning, back="/people", sign=sign)
+
+
+def _work(asked: Asked) -> str:
+    return address_of(asked["request"])
+
+
+def _answer(people: People, office: Office, asked: Asked) -> Sheet:
+    answering, key, typed = office.answering(people), asked["request"], typed_from(asked["answer"])
+    opened = answering.open(key)
+    values = answering.demand_answer(opened, typed).values
+
+    def sign(by: Signer) -> Mapping[str, JSON]:
+        answering.give(by, key, typed)
+        return {}
+
+    return Sheet(
+        subject=key,
+        shown=shown_for(opened, values, typed),
+        beside=contents_of(opened.request) if opened.request.command.verb == "decide" else {},
+        meaning=opened.meaning or PLAIN,
+        back=address_of(key) if opened.request.verifier else "/work?" + urlencode({"taken": key}),
+        sign=sign,
+    )
+
+
+def _verify(people: People, office: Office, asked: Asked) -> Sheet:
+    answering, key, confirmed = office.answering(people), asked["request"], asked["verdict"] == VERDICTS[0]
+    given = answering.look(key)
+    answering.demand_second(given, confirmed=confirmed, reason=asked["reason"])
+
+    def sign(by: Signer) -> Mapping[str, JSON]:
+        answering.verify(by, key, confirmed=confirmed, reason=asked["reason"])
+        return {}
+
+    shown = shown_to_second(given, confirmed, asked["reason"])
+    return Sheet(
+        subject=key, shown=shown, meaning=SECOND, not_by=given.by, back="/work?" + urlencode({"taken": key}), sign=sign
+    )
 
 
 def _batch(asked: Asked) -> str:

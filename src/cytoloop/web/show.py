@@ -64,6 +64,13 @@ def span(hours: float | None) -> str:
     return f"{number(hours)} h" if abs(hours) < 48 else f"{hours / 24:.1f} d"
 
 
+def waited(hours: float) -> str:
+    """How long somebody has waited: minutes below an hour, hours below two days, days above."""
+    if hours < 1:
+        return f"{max(0, int(hours * 60))} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} d"
+
+
 def count(value: int) -> str:
     """A whole number, thousands apart."""
     return f"{value:,}"

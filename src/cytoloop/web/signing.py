@@ -60,7 +60,8 @@ class Signing:
             raise RefusedError(STRANGER)
         form = await read_form(request)
         asked = {each.name: form[each.name] for each in kind.questions}
-        by = Signer(user=session.user, proof=form.proof, source=_source(request))
+        user = form["signer"] if kind.second else session.user
+        by = Signer(user=user, proof=form.proof, source=_source(request))
         try:
             sheet, told = await run_in_threadpool(self._signed, kind, asked, form, by)
         except ConflictError:
@@ -74,7 +75,7 @@ class Signing:
     def _signed(self, kind: Kind, asked: Asked, form: Form, by: Signer) -> tuple[Sheet, Mapping[str, JSON]]:
         def work(people: People) -> tuple[Sheet, Mapping[str, JSON]]:
             try:
-                sheet = kind.build(people, self.office.folder, asked)
+                sheet = kind.build(people, self.office, asked)
             except (RefusedError, UserError) as why:
                 raise ConflictError(why.words) from why
             if sheet.digest != form["digest"]:
@@ -94,9 +95,15 @@ class Signing:
     ) -> Response:
         try:
             sheet, person, options = await run_in_threadpool(self._made, request, act, kind, asked)
+        except ConflictError as why:
+            if kind.home:
+                return RedirectResponse(kind.home(asked), 303)
+            return self._questions(request, act, kind, asked, problem or why.words)
         except (RefusedError, UserError) as why:
             return self._questions(request, act, kind, asked, problem or why.words)
-        values = {"act": act, "kind": kind, "asked": asked, "sheet": sheet, "person": person, "options": options}
+        second = person.user if person.user != sheet.not_by else ""
+        values: dict[str, object] = {"act": act, "kind": kind, "asked": asked, "sheet": sheet, "person": person}
+        values |= {"options": options, "second": second}
         return self.render.page(request, "sheet.html", status, problem=problem, **values)
 
     def _made(
@@ -110,9 +117,10 @@ class Signing:
             if person is None:
                 raise RefusedError(STRANGER)
             with refusing(people.registrar, act, _subject(asked), user=person.user, roles=person.roles):
-                sheet = kind.build(people, self.office.folder, asked)
+                sheet = kind.build(people, self.office, asked)
             site, known = people.credentials.site, people.credentials.account(person.user).passkeys
-            if site is None or not known:
+            known = () if kind.second else known  # whoever it is, their own passkey answers
+            if site is None or not (known or kind.second):
                 return sheet, person, None
             return sheet, person, assertion_options(site, challenge=challenge(sheet.meaning, sheet.digest), known=known)
 
@@ -129,6 +137,8 @@ def _kind(request: Request) -> tuple[str, Kind]:
 
 def _subject(asked: Asked) -> str:
     """What the act is on, as the record names it."""
+    if asked.get("request"):
+        return f"batch/{asked['request'].partition('/')[0]}"
     streams = {"batch": "batch/", "subject": "identity/", "user": "person/"}
     return next((stream + asked[name] for name, stream in streams.items() if asked.get(name)), "record")
 

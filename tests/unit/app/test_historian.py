@@ -1,7 +1,7 @@
 """The historian: a running batch's readings are kept, sealed and entered, also after a crash and not on a full disk."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -10,21 +10,16 @@ import pytest
 
 from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.memory import MemoryTelemetry
-from cytoloop.app.historian import (
-    Historian,
-    readable_telemetry,
-    sealed,
-    verify_telemetry,
-    verify_telemetry_of,
-)
+from cytoloop.app.historian import Historian, readable_telemetry, sealed
 from cytoloop.app.packs import read_pack
 from cytoloop.app.records import readable_record
+from cytoloop.app.verifying_telemetry import verify_telemetry, verify_telemetry_of
 from cytoloop.core.batch import apply, fold
 from cytoloop.core.entry import Recorded
 from cytoloop.core.errors import FindingError, StoreError
 from cytoloop.core.facts.production import ReadingsRecorded
 from cytoloop.core.facts.record import TelemetrySealed
-from cytoloop.core.telemetry import Readings, Tag, TelemetryStore, Written, microseconds, quality, readings
+from cytoloop.core.telemetry import NO_STATES, Readings, Tag, TelemetryStore, Written, microseconds, quality, readings
 from cytoloop.core.time import Instant, after
 from cytoloop.record.segment import FORM
 from cytoloop.testing.builders import START, Book, created
@@ -40,7 +35,7 @@ class Probe:
     clock: SimulatedClock
     asked: list[tuple[Instant, Instant]] = field(default_factory=list)
 
-    def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
+    async def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
         if unit != "bioreactor-01":
             return None
         self.asked.append((since, until))
@@ -148,7 +143,7 @@ def test_readings_of_batches_that_other_folders_keep_are_counted_only_where_that
 class FullDisk(MemoryTelemetry):
     """Takes nothing any more."""
 
-    def write(self, blocks: Sequence[Readings]) -> Written:
+    def write(self, blocks: Sequence[Readings], states: Mapping[str, bytes] = NO_STATES) -> Written:
         raise StoreError("the disk is full")
 
 

@@ -55,6 +55,7 @@ def test_who_stands_too_near_is_kept_away_for_each_reason(act: Act) -> None:
         "not-an-actor": Circle(actors=frozenset({"x.y"})),
         "not-the-owner": Circle(owner="x.y"),
         "not-the-issuer": Circle(issuers=frozenset({"x.y"})),
+        "not-who-answered": Circle(answered="x.y"),
     }
     for apart, circle in near.items():
         if apart in RIGHTS[act].apart:
@@ -75,7 +76,7 @@ def test_an_inspector_holds_no_right_that_writes() -> None:
 
 def test_who_runs_the_accounts_decides_nothing_about_batches() -> None:
     process = {"approve-recipe", "sign-change", "release-model", "dispose", "close-deviation", "resolve-step",
-               "review-record", "correct-value", "look-up-identity"}  # fmt: skip
+               "review-record", "correct-value", "look-up-identity", "answer", "verify-answer"}  # fmt: skip
     assert not any("administrator" in RIGHTS[act].roles for act in process if act in RIGHTS)  # type: ignore[index]  # acts
     assert "administrator" in ALONE
 

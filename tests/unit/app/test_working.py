@@ -106,12 +106,10 @@ def test_a_record_in_a_file_has_no_workers_to_wake(tmp_path: Path) -> None:
     wake(tmp_path, "B-1")
 
 
-@pytest.mark.parametrize(
-    ("scripted", "said"), [(False, "no door to people of flesh and blood"), (True, "is a file, which one process")]
-)
-async def test_a_worker_that_cannot_work_says_why(tmp_path: Path, scripted: bool, said: str) -> None:
+@pytest.mark.parametrize("scripted", [False, True])
+async def test_a_worker_that_cannot_work_says_why(tmp_path: Path, scripted: bool) -> None:
     asked = Asked(folder=tmp_path, plant="opc.tcp://127.0.0.1:1/none", scripted=scripted)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match="is a file, which one process"):
         await run_worker(asked, print, asyncio.Event())
 
 

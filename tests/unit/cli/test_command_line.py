@@ -193,7 +193,7 @@ def test_recipe_diff_of_a_version_with_itself_is_empty(cytoloop: Cytoloop, demo_
 def test_pack_check_says_what_it_read(cytoloop: Cytoloop) -> None:
     done = cytoloop("pack", "check", "car_t_cd19")
     assert done.returncode == 0
-    assert "the pack car_t_cd19 can be used: 15 parameters" in done.stdout
+    assert "the pack car_t_cd19 can be used: 16 parameters" in done.stdout
     assert json.loads(cytoloop("pack", "check", "car_t_cd19", "--json").stdout)["usable"] is True
 
 

@@ -71,8 +71,8 @@ class Bench:
         await self.do("program", {"program": "add_activator", "parameters": {"beads_per_cell": 1.0}})
         return seeded.at
 
-    def trend(self, since: Instant, until: Instant) -> Readings | None:
-        return self.facility.readings("B-1", UNIT, since, until)
+    async def trend(self, since: Instant, until: Instant) -> Readings | None:
+        return await self.facility.readings("B-1", UNIT, since, until)
 
 
 async def worked(bench: Bench, look_every: float | None) -> tuple[list[Reading], JSON]:
@@ -83,7 +83,7 @@ async def worked(bench: Bench, look_every: float | None) -> tuple[list[Reading],
     for hour, what in sorted([*((hour, "look") for hour in looks), *((hour, "read") for hour in reads)]):
         await bench.clock.until(after(began, hour))
         if what == "look":
-            bench.trend(began, bench.clock.now())
+            await bench.trend(began, bench.clock.now())
         else:
             read += (await bench.do("read", {"signals": list(SIGNALS)})).readings
     await bench.clock.until(after(began, 240.0))
@@ -103,7 +103,7 @@ async def test_looking_at_a_trend_changes_nothing(start: Instant, faults: Faults
 async def test_the_trend_shows_what_the_batch_record_has_read_at_the_same_time(start: Instant, faults: Faults) -> None:
     bench = Bench(start, faults)
     read, _ = await worked(bench, None)
-    trend = bench.trend(start, bench.clock.now())
+    trend = await bench.trend(start, bench.clock.now())
     assert trend is not None
     shown = {(tag.name, at): (value, quality(status)) for tag, at, _, value, status in trend.rows()}
     for each in read:
@@ -115,7 +115,7 @@ async def test_the_trend_shows_what_the_batch_record_has_read_at_the_same_time(s
 async def test_a_stuck_probe_shows_its_last_value_as_bad_and_nothing_else_is(start: Instant) -> None:
     bench = Bench(start, STUCK)
     await worked(bench, None)
-    bad = [row for row in rows(bench.trend(start, bench.clock.now())) if quality(row[4]) == "bad"]
+    bad = [row for row in rows(await bench.trend(start, bench.clock.now())) if quality(row[4]) == "bad"]
     assert {row[0] for row in bad} == {f"{UNIT}/glucose"}
     assert len({row[3] for row in bad}) == 1
     assert len(bad) >= 6 * 8
@@ -127,10 +127,10 @@ async def test_there_is_one_reading_of_each_signal_every_ten_minutes_wherever_th
     bench = Bench(start, Faults.none())
     began = await bench.begin()
     await bench.clock.until(after(began, 30.5))
-    whole = rows(bench.trend(start, bench.clock.now()))
+    whole = rows(await bench.trend(start, bench.clock.now()))
     assert sorted({at for _, at, *_ in whole}) == [microseconds(after(began, n / 6)) for n in range(6 * 30 + 1)]
     parts = [after(began, hours) for hours in (-5.0, 0.0, 0.1, 7.0, 29.99, 30.5)]
-    asked = [bench.trend(since, until) for since, until in pairwise(parts)]
+    asked = [await bench.trend(since, until) for since, until in pairwise(parts)]
     assert asked[0] is None
     assert [row for each in asked for row in rows(each)] == whole
     assert {moment(received) for _, _, received, *_ in whole} == {bench.clock.now()}
@@ -141,9 +141,9 @@ async def test_the_trend_is_still_there_once_the_culture_is_taken_out(start: Ins
     began = await bench.begin()
     await bench.clock.until(after(began, 50.0))
     await bench.do("program", {"program": "wash_and_harvest", "parameters": {}}, "closed-processor-01")
-    trend = rows(bench.trend(began, bench.clock.now()))
+    trend = rows(await bench.trend(began, bench.clock.now()))
     assert trend[-1][1] == microseconds(after(began, 53.0)) - INTERVAL
-    assert bench.facility.readings("B-1", "closed-processor-01", start, bench.clock.now()) is None
+    assert await bench.facility.readings("B-1", "closed-processor-01", start, bench.clock.now()) is None
 
 
 def rows(trend: Readings | None) -> Sequence[tuple[str, int, int, float, int]]:

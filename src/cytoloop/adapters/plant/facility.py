@@ -21,7 +21,7 @@ from cytoloop.adapters.plant.faults import Faults, draw_misfortunes
 from cytoloop.adapters.plant.material import Bag, collected, harvested
 from cytoloop.adapters.plant.programs import PROGRAMS, Program, Work
 from cytoloop.adapters.plant.streams import stream
-from cytoloop.adapters.plant.vessel import RANGES, SIGNALS, Vessel
+from cytoloop.adapters.plant.vessel import RANGES, Vessel
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
@@ -62,6 +62,7 @@ class Facility:
         self._chains: dict[str, Chain] = {}
         self._underway: dict[str, Underway] = {}
         self._outcomes: dict[str, Outcome] = {}
+        self._target_of: dict[str, str] = {}
         self._free_at: dict[str, Instant] = {}
 
     # -- material -----------------------------------------------------------------------------------------------
@@ -120,6 +121,7 @@ class Facility:
         if self.seen(command.key):
             return
         now = self._clock.now()
+        self._target_of[command.key] = command.target
         try:
             self._underway[command.key] = self._begin(command, now)
         except ImpossibleError as why:
@@ -298,24 +300,39 @@ class Facility:
             raise ImpossibleError(f"there is no material of {coi} at {command.target}")
         return chain
 
-    def measured(self, unit: str) -> tuple[Reading, ...]:
-        """What the probes of a bioreactor measured since anybody last read them, in order of time."""
-        vessel = self.vessels[unit]
-        vessel.advance(self._clock.now())
-        return vessel.read(SIGNALS)
+    def measured(self, unit: str, since: Instant | None) -> tuple[Reading, ...]:
+        """What the probes of a unit measured after `since` as far as it is kept, oldest first. Changes nothing."""
+        vessel = self.vessels.get(unit)
+        if vessel is None:
+            return ()
+        self._live(vessel)
+        return vessel.kept(since)
 
-    def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
+    def runs(self, unit: str) -> bool:
+        """Whether a program is underway in this unit."""
+        self._settle()
+        return any(work.command.target == unit and work.command.verb == "program" for work in self._underway.values())
+
+    def target_of(self, key: str) -> str | None:
+        """The unit that a command with this key was for; None when it never arrived."""
+        return self._target_of.get(key)
+
+    async def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
         """The trend of a unit (`core.telemetry.Source`): every ten minutes of the culture that is or was in it.
 
         Whole hours are lived through, as any look at the vessel would; a culture does not notice who looks.
         """
-        self._settle()
-        vessel, now = self.vessels.get(unit), self._clock.now()
+        vessel = self.vessels.get(unit)
         if vessel is None or vessel.trend is None:
             return None
+        self._live(vessel)
+        return vessel.trend.readings(batch, since, until, self._clock.now())
+
+    def _live(self, vessel: Vessel) -> None:
+        """Let the culture in a vessel live until the last whole hour."""
+        self._settle()
         if vessel.seeded_at is not None:
-            vessel.advance(after(vessel.seeded_at, floor(hours_between(vessel.seeded_at, now))))
-        return vessel.trend.readings(batch, since, until, now)
+            vessel.advance(after(vessel.seeded_at, floor(hours_between(vessel.seeded_at, self._clock.now()))))
 
     def product(self, coi: str) -> Bag | None:
         """The bag of `coi` as it truly is: for the simulated clinic, never for the platform."""

@@ -144,16 +144,20 @@ class Program:
     """Where it can run; None: anywhere."""
     hours: float
     effect: Callable[[Work], Values]
+    needs: tuple[str, ...] = ()
+    """Parameters."""
 
 
 PROGRAMS: Mapping[str, Program] = {
     "select_t_cells": Program(equipment_class="closed_processor", hours=4.0, effect=select_t_cells),
     "wash_and_harvest": Program(equipment_class="closed_processor", hours=3.0, effect=wash_and_harvest),
-    "formulate": Program(equipment_class="closed_processor", hours=2.0, effect=formulate),
-    "fill_bags": Program(equipment_class="closed_processor", hours=1.0, effect=fill_bags),
-    "seed": Program(equipment_class="bioreactor", hours=1.0, effect=seed),
-    "add_activator": Program(equipment_class="bioreactor", hours=0.5, effect=add_activator),
-    "add_vector": Program(equipment_class="bioreactor", hours=0.5, effect=add_vector),
-    "freeze": Program(equipment_class="controlled_rate_freezer", hours=2.0, effect=freeze),
+    "formulate": Program(
+        equipment_class="closed_processor", hours=2.0, effect=formulate, needs=("cell_concentration",)
+    ),
+    "fill_bags": Program(equipment_class="closed_processor", hours=1.0, effect=fill_bags, needs=("bags",)),
+    "seed": Program(equipment_class="bioreactor", hours=1.0, effect=seed, needs=("volume", "seeding_density")),
+    "add_activator": Program(equipment_class="bioreactor", hours=0.5, effect=add_activator, needs=("beads_per_cell",)),
+    "add_vector": Program(equipment_class="bioreactor", hours=0.5, effect=add_vector, needs=("moi",)),
+    "freeze": Program(equipment_class="controlled_rate_freezer", hours=2.0, effect=freeze, needs=("cooling_rate",)),
     "discard": Program(equipment_class=None, hours=0.25, effect=discard),
 }

@@ -3,8 +3,10 @@
 Time passes for a vessel only when someone looks: `advance` brings culture and probes to the moment asked.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 from math import floor
 
 from cytoloop.adapters.plant.biology import Environment
@@ -25,6 +27,8 @@ RANGES = {"temperature": (30.0, 40.0), "perfusion_rate": (0.0, 3.0), "il2": (0.0
 """Set-point -> what the equipment itself accepts."""
 IDLE = {"temperature": 37.0, "perfusion_rate": 0.0, "il2": 0.0}
 SOFTEST = 1e-6
+KEPT = 5000
+"""Readings that a unit remembers for those who were away."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +48,7 @@ class Vessel:
     """Of the culture in it, or of the last one."""
     _hour: float = 0.0
     _unread: list[Reading] = field(default_factory=list)
+    _kept: deque[Reading] = field(default_factory=lambda: deque(maxlen=KEPT))
     _stuck: float | None = None
 
     def occupy(
@@ -89,6 +94,11 @@ class Vessel:
         readings, self._unread = self._unread, []
         return tuple(reading for reading in readings if reading.signal in wanted)
 
+    def kept(self, since: Instant | None) -> tuple[Reading, ...]:
+        """Readings with a time after `since` that are still remembered, oldest first. Asking changes nothing."""
+        newest_first = takewhile(lambda reading: since is None or reading.at > since, reversed(self._kept))
+        return tuple(newest_first)[::-1]
+
     def _live(self, until: float) -> None:
         start = self.misfortunes.contamination
         if start is not None and self._hour <= start < until:
@@ -130,6 +140,7 @@ class Vessel:
             for signal, (value, quality) in values.items()
         ]  # fmt: skip
         self._unread += readings
+        self._kept.extend(readings)
         if self.trend is not None:
             shown = {reading.signal: reading.value for reading in readings}
             self.trend.add({**true, "ph": true["ph"] + drifted}, shown, stuck=quality == "bad")

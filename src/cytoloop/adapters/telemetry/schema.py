@@ -43,3 +43,12 @@ CREATE TRIGGER segment_is_final BEFORE UPDATE ON segment
 CREATE TRIGGER segment_is_kept BEFORE DELETE ON segment
   BEGIN SELECT RAISE(ABORT, 'a segment is never removed'); END;
 """
+
+STATES = """
+CREATE TABLE IF NOT EXISTS intake (
+  batch TEXT PRIMARY KEY,
+  crc   INTEGER NOT NULL,
+  body  BLOB NOT NULL
+) STRICT;
+"""
+"""What the intake of a batch must know to go on. Made when it is first kept: files of 0.2 have none."""

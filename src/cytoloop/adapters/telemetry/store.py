@@ -1,7 +1,7 @@
 """The columnar store of telemetry in one file: small parts grow together into large ones, then into segments."""
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -23,8 +23,9 @@ from cytoloop.adapters.telemetry.columns import (
 )
 from cytoloop.adapters.telemetry.file import TelemetryFile, open_file
 from cytoloop.adapters.telemetry.packing import pack, unpack
+from cytoloop.adapters.telemetry.schema import STATES
 from cytoloop.core.errors import FindingError
-from cytoloop.core.telemetry import ALWAYS, Form, Readings, Segment, Tag, Written
+from cytoloop.core.telemetry import ALWAYS, NO_STATES, Form, Readings, Segment, Tag, Written
 
 MOST = 1 << 20
 """Readings of the largest part and segment."""
@@ -41,10 +42,25 @@ class SqliteTelemetry:
         self._file, self._form = file, form
         self._states: dict[str, BatchState] = {}
         self._remembered = Remembered()
+        self._holds_states = False
         self._seen = file.written_by_others()
 
-    def write(self, blocks: Sequence[Readings]) -> Written:
-        return self._file.change(lambda: _sum([self._write(each) for each in blocks if len(each)]), self._forget)
+    def write(self, blocks: Sequence[Readings], states: Mapping[str, bytes] = NO_STATES) -> Written:
+        def act() -> Written:
+            written = _sum([self._write(each) for each in blocks if len(each)])
+            self._keep_states(states)
+            return written
+
+        return self._file.change(act, self._forget)
+
+    def state(self, batch: str) -> bytes | None:
+        with self._file.looking():
+            if not self._file.run("SELECT 1 FROM sqlite_schema WHERE name = 'intake'"):
+                return None
+            rows = self._file.run("SELECT crc, body FROM intake WHERE batch = ?", batch)
+        if rows and zlib.crc32(rows[0][1]) != rows[0][0]:
+            raise self._damaged(f"the state of the intake of {batch}", ValueError("its checksum does not fit"))
+        return bytes(rows[0][1]) if rows else None
 
     def read(self, batch: str, start: int = ALWAYS[0], stop: int = ALWAYS[1], tags: Sequence[str] = ()) -> Readings:
         with self._file.looking():
@@ -111,6 +127,13 @@ class SqliteTelemetry:
             self._add(state, piece)
         np.maximum.at(state.last, kept.code, kept.at)
         return written
+
+    def _keep_states(self, states: Mapping[str, bytes]) -> None:
+        if states and not self._holds_states:
+            self._file.run(STATES)
+            self._holds_states = True
+        for batch, body in states.items():
+            self._file.insert("INSERT OR REPLACE INTO intake VALUES (?, ?, ?)", batch, zlib.crc32(body), body)
 
     def _known(self, state: BatchState, new: Columns) -> Columns:
         """What is kept already where `new` may repeat it; nothing when all of it is later than what its tag had."""
@@ -258,6 +281,7 @@ class SqliteTelemetry:
         return self._states[batch]
 
     def _forget(self) -> None:
+        self._holds_states = False
         self._states.clear()
         self._remembered.clear()
 

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 from cytoloop.app.directory import ENROLLED
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.entry import Fact, Recorded
-from cytoloop.core.facts import clinic, compliance, equipment, feedback, people, production, quality, record
+from cytoloop.core.facts import (
+    answer,
+    clinic,
+    compliance,
+    equipment,
+    feedback,
+    monitoring,
+    people,
+    production,
+    quality,
+    record,
+)
 from cytoloop.core.json import JSON
 from cytoloop.production.difference import difference
 
@@ -60,6 +71,7 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             | production.AbortOrdered()
             | production.DecisionSigned()
             | quality.DeviationClosed()
+            | monitoring.AlarmAcknowledged()
             | people.RolesChanged()
             | people.AccountUnlocked()
             | people.AccountClosed()
@@ -75,6 +87,8 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             return fact.reason, True
         case production.StepResolved():
             return fact.reason, fact.signature is not None
+        case answer.AnswerGiven() | answer.AnswerVerified():
+            return fact.reason, fact.reason != ""
         case people.EnrolmentCodeIssued():
             return fact.reason, fact.reason != ENROLLED
         case quality.RecordReviewed():

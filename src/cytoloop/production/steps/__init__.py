@@ -96,7 +96,7 @@ def facts_of(batch: Batch, planned: Planned, outcome: Outcome) -> Left:
         case Instruction() as phase:
             return (), instruction.unfit(phase, outcome)
         case Read():
-            return read.facts(planned, outcome), None
+            return read.facts(batch, planned, outcome), None
         case Sample() as phase:
             return sample.facts(batch, planned, phase, outcome), None
         case Decision() as phase:

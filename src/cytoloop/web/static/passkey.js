@@ -21,7 +21,8 @@ for (const button of document.querySelectorAll("button[data-passkey]")) {
   button.hidden = !able;
   form.querySelector("[data-passkey-unable]").hidden = Boolean(able);
   button.addEventListener("click", async () => {
-    if (form.elements.user && !form.elements.user.reportValidity()) return;
+    const who = form.elements.user ?? form.elements.signer;
+    if (who && !who.reportValidity()) return;
     const problem = form.querySelector("[data-passkey-problem]");
     problem.hidden = true;
     button.disabled = true;
