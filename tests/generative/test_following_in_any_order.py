@@ -52,7 +52,7 @@ MASTER = watched(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(days(), st.lists(st.integers(1, 115), max_size=4, unique=True), st.integers(0, 2**32), st.booleans())
 def test_readings_that_come_late_twice_and_in_any_order_and_restarts_change_nothing(
     rows: list[Row], cuts: list[int], seed: int, again: bool

@@ -50,7 +50,7 @@ def production(
     peers: Path | None = PEERS,
     scratch: Path = SCRATCH,
 ) -> None:
-    """Measure production: batches in flight on one machine, what a step costs, faulty batches simulated a minute."""
+    """Measure production: batches in flight, what a step costs, OPC UA changes, a facility's day, faulty batches."""
     from cytoloop.bench.production import rows  # noqa: PLC0415  (other commands need not load what is measured)
 
     _measure(rows, quick=quick, json=json, seed=seed, peers=peers, scratch=scratch)

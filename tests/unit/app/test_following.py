@@ -1,14 +1,14 @@
 """What comes in from equipment: judged, kept, told once; alarms, gaps and excursions, and what becomes of them."""
 
-import asyncio
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.followed import BATCH, CELSIUS, CHECK, LIMIT, PH, UNIT, Followed, Row, steady, watched
 
 from cytoloop.adapters.clocks import ScaledClock
-from cytoloop.adapters.telemetry import open_telemetry
+from cytoloop.adapters.memory import MemoryTelemetry
 from cytoloop.app.historian import Historian
 from cytoloop.app.quality import inspect
 from cytoloop.core.facts.monitoring import (
@@ -22,7 +22,7 @@ from cytoloop.core.facts.production import ReadingsRecorded, StepStarted
 from cytoloop.core.facts.quality import DeviationOpened
 from cytoloop.core.facts.record import TelemetrySealed
 from cytoloop.core.reading import Reading
-from cytoloop.core.telemetry import STATUS, Tag, quality
+from cytoloop.core.telemetry import NO_STATES, STATUS, Readings, Segment, Tag, Written, quality
 from cytoloop.core.time import after
 from cytoloop.record.segment import FORM
 from cytoloop.testing.builders import START
@@ -233,30 +233,35 @@ def test_a_plant_recorded_before_there_were_checks_is_judged_by_its_limits_alone
     assert plot.told() == []
 
 
-async def test_in_real_time_the_event_loop_is_not_held_up_while_much_is_judged_and_written(tmp_path: Path) -> None:
-    store = open_telemetry(tmp_path / "telemetry.db", FORM, create=True)
-    plot = Followed(steady(0.0, 20.0, every=1 / 3600), store=store)
-    clock = ScaledClock(start=after(START, 20.0), factor=3600.0)
-    historian = Historian(
-        store=plot.store, source=plot.source, ledger=plot.book.ledger, clock=clock, poll=1.0, threads=True
-    )
+async def test_in_real_time_readings_are_judged_and_written_beside_the_event_loop() -> None:
+    class Store(MemoryTelemetry):
+        """Notes who calls it."""
+
+        def __init__(self) -> None:
+            super().__init__(FORM)
+            self.threads: set[int] = set()
+
+        def write(self, blocks: Sequence[Readings], states: Mapping[str, bytes] = NO_STATES) -> Written:
+            self.threads.add(threading.get_ident())
+            return super().write(blocks, states)
+
+        def seal(self, batch: str, upto: int) -> tuple[Segment, ...]:
+            self.threads.add(threading.get_ident())
+            return super().seal(batch, upto)
+
+    store = Store()
+    plot = Followed(WARM, store=store)
+    clock = ScaledClock(start=after(START, 20.0), factor=36_000.0)
     plot.source.clock = clock  # type: ignore[assignment]
-    looked = 0
-
-    async def look() -> None:
-        nonlocal looked
-        while True:
-            await asyncio.sleep(0.001)
-            looked += 1
-
-    looking = asyncio.create_task(look())
+    historian = Historian(store=store, source=plot.source, ledger=plot.book.ledger, clock=clock, poll=1.0, threads=True)
     async with historian.following(plot.batch) as following:
-        await clock.until(after(START, 21.0))
-    looking.cancel()
+        await clock.until(after(START, 23.0))
     await following.entered(plot.batch)
-    assert len(plot.stored()) == 72_000
-    assert looked > 20
-    assert plot.store.unsealed(BATCH) == 0
+    assert plot.told()[:3] == ["alarm-raised high 2.00", "excursion-found high 2.00", "alarm-cleared returned 4.00"]
+    assert len(plot.stored()) == len(WARM)
+    assert store.unsealed(BATCH) == 0
+    assert store.threads
+    assert threading.get_ident() not in store.threads
 
 
 @pytest.mark.parametrize("finish", [False, True])
