@@ -80,7 +80,7 @@ class Line:
             rules=RULES,
             longest_pause=0.2,
         )
-        door = SparkplugDoor(host=host, **{"patience": 1.0, "again": 0.2, **options})
+        door = SparkplugDoor(host=host, **{"patience": 5.0, "again": 0.2, **options})
         self._stack.push_async_callback(door.close)
         return door
 

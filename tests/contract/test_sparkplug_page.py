@@ -6,8 +6,11 @@ import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 
+import pytest
 from tests.contract.mqtt_broker import running_broker
 from tests.spec.test_tutorial import missing, run_in, shown_commands
 
@@ -44,3 +47,27 @@ def test_the_page(tmp_path: Path) -> None:
             serving.kill()
             serving.wait()
         assert (tmp_path / "edge" / "bdseq").read_text(encoding="ascii") == "0\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("sparkplug", "--broker", "http://x"), "no address of a broker"),
+        (("sparkplug", "--group", "a/b"), "cannot be a group"),
+        (("sparkplug", "--mqtt", "4"), "MQTT 4 is not spoken here"),
+        (("listen", "--broker", "mqtt://127.0.0.1:1", "--seconds", "0.3"), "does not answer"),
+    ],
+)
+def test_mistakes_are_said_in_a_sentence(
+    cytoloop: Callable[..., CompletedProcess[str]], arguments: tuple[str, ...], said: str
+) -> None:
+    done = cytoloop("plant", *arguments)
+    assert done.returncode == 2
+    assert said in " ".join(done.stderr.split())
+
+
+def test_a_group_in_which_nobody_speaks_is_said(cytoloop: Callable[..., CompletedProcess[str]]) -> None:
+    with running_broker() as broker:
+        done = cytoloop("plant", "listen", "--broker", broker.address, "--seconds", "0.5")
+    assert done.returncode == 2
+    assert "no edge node of group site was heard" in " ".join(done.stderr.split())

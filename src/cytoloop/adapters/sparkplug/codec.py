@@ -29,7 +29,7 @@ from cytoloop.adapters.sparkplug.wire import (
 
 LARGEST = 8 * 1024 * 1024
 """Bytes of a payload."""
-MOST = 100_000
+MOST = 20_000
 """Metrics, rows, cells, properties and their like in one payload, counted together."""
 DEEPEST = 16
 """Templates in templates, property sets in property sets."""

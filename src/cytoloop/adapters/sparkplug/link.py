@@ -128,7 +128,7 @@ def broken(error: BaseException) -> str | None:
         if isinstance(cause, aiomqtt.exceptions.MqttConnectError):
             return f"it lets nobody in under this name and password ({cause})"
         cause = cause.__cause__ or cause.__context__
-    return f"{error or 'it gives no answer'}"
+    return str(error) or "it gives no answer"
 
 
 def library() -> Any:
