@@ -60,7 +60,7 @@ class TestLibraryOverOpcUa(DeviceContract):
         async with Proxy(served.port) as proxy:
 
             def door() -> OpcUaDoor:
-                doors.append(OpcUaDoor(endpoint=proxy.endpoint, poll=0.005, patience=1.0))
+                doors.append(OpcUaDoor(endpoint=proxy.endpoint, poll=0.005, patience=2.0))
                 return doors[-1]
 
             async def second() -> OpcUaDoor:
