@@ -13,7 +13,7 @@ from cytoloop import __version__
 from cytoloop.app.bootstrap import Site
 from cytoloop.app.historian import Following
 from cytoloop.app.permissions import check
-from cytoloop.app.production import read_batch
+from cytoloop.app.production import Reader
 from cytoloop.app.quality import Inspector
 from cytoloop.core.batch import Batch
 from cytoloop.core.entry import Draft
@@ -36,6 +36,10 @@ class LiveLine:
     _left: dict[str, int] = field(default_factory=dict)
     """Batch -> where its stream ended when it needed no carrying any more."""
     _carried: "dict[str, asyncio.Task[int]]" = field(default_factory=dict)
+    _reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = Reader(self.site.registrar.ledger)
 
     async def run(self, *, until_done: bool = False) -> None:
         """Carry what there is and what comes, until cancelled; `until_done`: until nothing is left to carry.
@@ -45,26 +49,26 @@ class LiveLine:
         """
         try:
             while True:
-                for number in self._due():
-                    self._carried[number] = asyncio.create_task(self._carry(number))
+                for batch in self._due():
+                    self._carried[batch.number] = asyncio.create_task(self._carry(batch))
                 if until_done and not self._carried:
                     return
                 await self._wait()
         finally:
             await self._stop()
 
-    def _due(self) -> Iterator[str]:
+    def _due(self) -> Iterator[Batch]:
         """Batches that have to be carried and are not: new ones, and those that grew while they stood still."""
         ledger = self.site.registrar.ledger
         for stream in ledger.streams(BATCH):
             number = stream.removeprefix(BATCH)
             if number in self._carried or self._left.get(number) == ledger.position(stream):
                 continue
-            batch = read_batch(ledger, number)
+            batch = self._reader.batch(number)
             if batch.ended:
                 self._left[number] = batch.position
             else:
-                yield number
+                yield batch
 
     async def _wait(self) -> None:
         """Until it is time to look again, or a batch needs carrying no more."""
@@ -77,10 +81,9 @@ class LiveLine:
                 del self._carried[number]
                 self._left[number] = task.result()
 
-    async def _carry(self, number: str) -> int:
+    async def _carry(self, batch: Batch) -> int:
         """Carry a batch as far as it goes now; where its stream ends then."""
-        ledger = self.site.registrar.ledger
-        batch = read_batch(ledger, number)
+        ledger, number = self.site.registrar.ledger, batch.number
         self.tell(f"{number}: carried from entry {batch.position} on")
         try:
             async with self._following(batch) as followed:

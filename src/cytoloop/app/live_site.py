@@ -14,7 +14,7 @@ from cytoloop.app.clinic import Clinic
 from cytoloop.app.demo import CONSENT_FORM, PROTOCOL, STUDY, drawn_patients
 from cytoloop.app.learning import approve_version
 from cytoloop.app.line import Patient
-from cytoloop.app.production import create_batch, free_equipment, in_force, read_batch
+from cytoloop.app.production import Reader, create_batch, free_equipment, in_force
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Command, Door
@@ -45,7 +45,7 @@ def screens(ledger: Ledger, clock: Clock, poll: float, roles: Sequence[str] = ()
 
 def in_production(ledger: Ledger) -> tuple[Batch, ...]:
     """Every batch whose production is not over."""
-    batches = (read_batch(ledger, stream.partition("/")[2]) for stream in ledger.streams("batch/"))
+    batches = Reader(ledger).batches([stream.partition("/")[2] for stream in ledger.streams("batch/")])
     return tuple(batch for batch in batches if not batch.ended)
 
 

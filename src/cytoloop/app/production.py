@@ -1,6 +1,8 @@
 """Production, as the app runs it: approve recipes, create batches, allot equipment, read batches back."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.batch import Batch, fold
@@ -103,8 +105,39 @@ def create_batch(
     return fold(recorded, from_content(recipe.content))
 
 
-def read_batch(ledger: Ledger, number: str) -> Batch:
-    """A batch as the record tells it; UserError when there is none of that number."""
+@dataclass(slots=True)
+class Reader:
+    """Reads many batches of one record: each recipe version that they are pinned to is read once."""
+
+    ledger: Ledger
+    masters: dict[str, MasterRecipe] = field(default_factory=dict)
+    """Hash of the content -> the master recipe."""
+
+    def batch(self, number: str) -> Batch:
+        """A batch as the record tells it; UserError when there is none of that number."""
+        return read_batch(self.ledger, number, self)
+
+    def batches(self, numbers: Sequence[str]) -> list[Batch]:
+        """Many batches at once. What is read stays, so that nobody looks for what could be let go of meanwhile."""
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            return [self.batch(number) for number in numbers]
+        finally:
+            if collecting:
+                gc.enable()
+
+    def master(self, created: BatchCreated) -> MasterRecipe:
+        """What the batch is pinned to."""
+        known = self.masters.get(created.recipe_sha256)
+        if known is None:
+            approved = approved_version(self.ledger, created.line, created.recipe, created.recipe_version)
+            known = self.masters[created.recipe_sha256] = from_content(approved.content)
+        return known
+
+
+def read_batch(ledger: Ledger, number: str, reader: Reader | None = None) -> Batch:
+    """A batch as the record tells it; UserError when there is none of that number. `reader`: of many of them."""
     entries = list(ledger.stream(f"batch/{number}"))
     if not entries:
         raise UserError(
@@ -116,8 +149,7 @@ def read_batch(ledger: Ledger, number: str) -> Batch:
     created = entries[0].fact
     if not isinstance(created, BatchCreated):
         raise UserError(f"batch/{number} does not begin with its creation; run `cytoloop verify`")
-    approved = approved_version(ledger, created.line, created.recipe, created.recipe_version)
-    return fold(entries, from_content(approved.content))
+    return fold(entries, (reader or Reader(ledger)).master(created))
 
 
 def free_equipment(plant: Plant, occupied: frozenset[str]) -> dict[str, str] | None:

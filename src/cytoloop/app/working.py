@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
+from cytoloop import __version__
 from cytoloop.adapters import postgres
 from cytoloop.adapters.clocks import ScaledClock
 from cytoloop.adapters.engine import EngineAddress
 from cytoloop.adapters.engine import wake as wake_at
 from cytoloop.app.permissions import check
-from cytoloop.app.production import read_batch
+from cytoloop.app.production import Reader
 from cytoloop.app.quality import Inspector
 from cytoloop.app.settings import read_settings
 from cytoloop.core.batch import Batch
@@ -77,7 +78,7 @@ class OpenBatches:
         self._rested[batch.number] = batch.position
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Work:
     """What a worker carries batches with."""
 
@@ -93,6 +94,11 @@ class Work:
     patience: float | None = PATIENCE
     look_every: float | None = None
     """Hours from one look for what people entered into a batch that is waited with to the next."""
+
+    _reader: Reader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reader = Reader(self.ledger)
 
     async def turn(self, number: str) -> float | None:
         """Carry the batch for a while (`adapters.engine.Turn`). Whatever stands against it is told, not raised."""
@@ -110,7 +116,7 @@ class Work:
             return seconds
 
     async def _turn(self, number: str) -> float | None:
-        batch = await asyncio.to_thread(read_batch, self.ledger, number)
+        batch = await asyncio.to_thread(self._reader.batch, number)
         if batch.ended or stands_still(batch):
             self.batches.rest(batch)
             return None
@@ -135,6 +141,7 @@ class Work:
         return Runner(
             ledger=self.ledger, door=self.door, clock=self.clock, journal=self.journal, observers=self.observers,
             may=self.may, fit=self.fit, patience=self.patience, look_every=self.look_every,
+            release=__version__,
         )  # fmt: skip
 
 

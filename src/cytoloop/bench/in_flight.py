@@ -24,13 +24,14 @@ from cytoloop.adapters.faulty.telemetry import FaultyReadings
 from cytoloop.adapters.sqlite import open_store
 from cytoloop.app.doors import Doors
 from cytoloop.app.packs import read_pack
+from cytoloop.app.production import Reader
 from cytoloop.app.quality import Inspector
 from cytoloop.app.simulation import nobody
 from cytoloop.app.simulation.loop import SimulatedLoop
 from cytoloop.app.simulation.running import PACK
 from cytoloop.app.simulation.setting import fourteen_days
 from cytoloop.app.simulation.site import Plan
-from cytoloop.core.batch import Batch, apply, begin
+from cytoloop.core.batch import Batch, begin
 from cytoloop.core.entry import Draft, Fact, Recorded
 from cytoloop.core.equipment import Door
 from cytoloop.core.facts.production import BatchCreated, StepStarted
@@ -150,14 +151,12 @@ class Counting:
             self.waiting -= 1
 
 
-def read(ledger: Ledger, recipe: MasterRecipe) -> dict[str, Batch]:
-    """Every batch of the record, in one pass through it."""
-    batches: dict[str, Batch] = {}
-    for recorded in ledger.entries():
-        stream = recorded.entry.stream
-        known = batches.get(stream)
-        batches[stream] = begin(recorded, recipe) if known is None else apply(known, recorded)
-    return batches
+def read(ledger: Ledger, recipe: MasterRecipe) -> list[Batch]:
+    """Every batch of the record, as a line on this machine reads them when it starts."""
+    reader = Reader(ledger)
+    numbers = [stream.removeprefix("batch/") for stream in ledger.streams("batch/")]
+    reader.masters[created(recipe, numbers[0]).recipe_sha256] = recipe  # no version of it is approved in this record
+    return reader.batches(numbers)
 
 
 async def carry_all(path: Path) -> None:
@@ -171,7 +170,7 @@ async def carry_all(path: Path) -> None:
         folded = perf_counter()
         door = doors(SimulatedLoop(clock.now()), recipe, clock.now(), "")
         runner = Runner(ledger=ledger, door=door, clock=clock, observers=(Inspector().inspect,))
-        tasks = [asyncio.create_task(runner.carry(batch)) for batch in batches.values()]
+        tasks = [asyncio.create_task(runner.carry(batch)) for batch in batches]
         while clock.waiting < len(tasks):
             if any(task.done() for task in tasks):
                 raise RuntimeError("a batch ended or failed where all of them should wait")

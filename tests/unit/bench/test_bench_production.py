@@ -33,7 +33,7 @@ def test_batches_in_flight_each_wait_for_a_timer(tmp_path: Path) -> None:
     batches = in_flight.read(Ledger(store, ScaledClock()), in_flight.master())
     store.close()
     assert len(batches) == 5
-    for batch in batches.values():
+    for batch in batches:
         assert batch.position == entries > 20
         assert batch.number in next(iter(batch.steps.values())).key
         wake_at = advance(batch, now).wake_at
