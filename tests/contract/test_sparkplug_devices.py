@@ -48,9 +48,9 @@ class TestLibraryOverSparkplug(DeviceContract):
                 mosquitto.start()
 
             async def second() -> SparkplugDoor:
-                return line.door(patience=0.6, again=0.1)
+                return line.door(patience=1.5, again=0.1)
 
-            door = line.door(patience=0.6, again=0.1)
+            door = line.door(patience=1.5, again=0.1)
             await door.recall("B-0/connected")
             yield Bench(
                 driver=door, device=device, clock=line.clock, cut=cut, mend=mend, second=second,

@@ -74,6 +74,8 @@ class Door(Protocol):
     async def recall(self, key: str) -> Outcome | None:
         """The outcome of a command sent earlier (waits for it to end); None: it certainly never arrived.
 
+        None is a promise: the key has no effect from then on, also when the command comes late after all.
+
         Raises UnreachableError when nobody can tell: then a person is asked.
         """
         ...
