@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.asking import ask, begun
+from tests.asking import ask, begun, say
 from tests.web.running_line import running_line
 from tests.web.site import Site, running
 
 from cytoloop.adapters.clocks import FolderClock, ScaledClock, SimulatedClock, kept_clock
-from cytoloop.app.views_line import AlarmLine, LinePicture, line_picture
+from cytoloop.app.views_line import LinePicture, line_picture
 from cytoloop.app.views_shelf import Shelf
-from cytoloop.core.words import Words
+from cytoloop.core.facts.monitoring import AlarmRaised
 from cytoloop.record.ledger import Ledger
 from cytoloop.testing.builders import START, Book
 from cytoloop.web.app import make_app
@@ -67,12 +67,19 @@ def test_a_batch_that_waits_for_its_time_says_when_it_is_looked_at_next(view: Li
     assert all(tile.next_look and view.at < tile.next_look < view.at + timedelta(hours=24) for tile in waiting)
 
 
-def test_alarms_have_their_place(line: tuple[Ledger, SimulatedClock]) -> None:
-    ledger, clock = line
-    rings = AlarmLine(unit="bioreactor-04", what=Words(en="pH 6.6", zh="pH 6.6"), since=clock.now(), acknowledged=False)
-    view = line_picture(Shelf(ledger), clock.now(), alarms=(rings,))
-    assert [tile.unit for lane in view.lanes for tile in lane.tiles if tile.alarms] == ["bioreactor-04"]
-    assert view.alarms == (rings,)
+def test_alarms_stand_on_their_unit_until_they_are_over_and_acknowledged() -> None:
+    book = Book()
+    ask(book.ledger, begun(book.ledger))
+    raised = AlarmRaised(
+        alarm="receiving-station-01/temperature/high/2026-06-01", tag="receiving-station-01/temperature", kind="high",
+        priority="high", since=START, at=START, value=31.0, unit="°C", low=None, high=25.0,
+    )  # fmt: skip
+    say(book.ledger, "batch/B-2", raised)
+    view = line_picture(Shelf(book.ledger), START)
+    assert [tile.unit for lane in view.lanes for tile in lane.tiles if tile.alarms] == ["receiving-station-01"]
+    assert [(each.tag, each.state) for each in view.alarms] == [("receiving-station-01/temperature", "active")]
+    for served in running(make_app(lambda: book.ledger)):
+        assert "receiving-station-01/temperature" in served.get("/line?lang=zh").text
 
 
 def test_a_silent_record_is_shown_as_of_its_newest_entry(line: tuple[Ledger, SimulatedClock]) -> None:

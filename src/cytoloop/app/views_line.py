@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cytoloop.app.names import DEVIATIONS, named
+from cytoloop.app.views_alarms import AlarmLine, alarm_lines
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.app.views_tiles import Scene, Tile, placed, stands
 from cytoloop.app.views_work import WorkLine, work_of
@@ -16,16 +17,6 @@ from cytoloop.core.words import Words
 SILENT = timedelta(hours=24)
 """A record that nobody wrote into for so long is shown as of its newest entry: its line stands, or it is of another
 time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmLine:
-    """An alarm that stands."""
-
-    unit: str
-    what: Words
-    since: Instant
-    acknowledged: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +59,7 @@ class LinePicture:
     work: tuple[WorkLine, ...]
     deviations: tuple[OpenDeviation, ...]
     alarms: tuple[AlarmLine, ...]
+    """Those that stand, or that nobody has acknowledged."""
 
 
 def moment_of(shelf: Shelf, now: Instant) -> tuple[Instant, bool]:
@@ -77,16 +69,15 @@ def moment_of(shelf: Shelf, now: Instant) -> tuple[Instant, bool]:
     return (newest, True) if abs(now - newest) > SILENT else (now, False)
 
 
-def line_picture(
-    shelf: Shelf, now: Instant, *, line: str | None = None, alarms: Sequence[AlarmLine] = ()
-) -> LinePicture:
-    """The picture of one production line, or of all. `alarms`: those that stand, from whoever watches the readings."""
+def line_picture(shelf: Shelf, now: Instant, *, line: str | None = None) -> LinePicture:
+    """The picture of one production line, or of all."""
     at, silent = moment_of(shelf, now)
     every = [batch for batch in shelf.batches() if not batch.ended]
     batches = [batch for batch in every if line is None or batch.created.line == line]
     work = tuple(each for each in work_of(shelf, at) if line is None or each.line == line)
+    alarms = tuple(each for batch in batches for each in alarm_lines(batch) if each.state != "over")
     scene = Scene(
-        batches=[placed(batch) for batch in batches], work=work, at=at, ringing=[alarm.unit for alarm in alarms]
+        batches=[placed(batch) for batch in batches], work=work, at=at, ringing=[unit_of(each) for each in alarms]
     )
     return LinePicture(
         at=at,
@@ -97,7 +88,7 @@ def line_picture(
         held=sum(stands(batch) for batch in batches),
         work=tuple(each for each in work if each.waits != "line"),
         deviations=tuple(_deviations(batches)),
-        alarms=tuple(alarms),
+        alarms=alarms,
     )
 
 
@@ -105,6 +96,11 @@ def _plant(shelf: Shelf) -> Plant | None:
     """The plant of the newest batch: what a picture has to have room for."""
     batches = shelf.batches()
     return batches[-1].master.plant if batches else None
+
+
+def unit_of(alarm: AlarmLine) -> str:
+    """The unit that an alarm is about: "<equipment>/<signal>" is its tag."""
+    return alarm.tag.partition("/")[0]
 
 
 def _lanes(plant: Plant | None, scene: Scene) -> Iterator[Lane]:
