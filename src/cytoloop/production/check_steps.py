@@ -33,6 +33,8 @@ from cytoloop.production.pack_files import LABORATORY, Files, listed, repeated
 from cytoloop.production.yaml_text import Mistake, Path, Text
 
 FORMS = (Loop, Repeat, Parallel, Selection)
+RESERVED = ("reason", "verified_by", "signature", "decision")
+"""What an outcome holds beside the answers."""
 SILENT = (Hold, Incubation, Wait, Calculation)
 """Steps that send no command of their own."""
 
@@ -173,6 +175,8 @@ def _answers(text: Text, phase: Instruction, at: Path) -> Iterator[Mistake]:
         yield text.mistake((*at, "answers", index), f"found answer {name!r} a second time")
     for index, answer in enumerate(phase.answers):
         problem = _answer(answer)
+        if answer.name in RESERVED:
+            problem = f"found answer {answer.name!r}, a name that the platform uses; expected another"
         if problem:
             yield text.mistake((*at, "answers", index), problem)
 

@@ -96,6 +96,7 @@ REFUSED = [
     ("- {kind: instruction, phase: i, WORDS, answers: [{name: a, WORDS, low: 2, high: 1}]}\n", "low 2 above high 1"),
     ("- {kind: instruction, phase: i, WORDS, answers: [{name: a, WORDS, type: yes_no, expected: [maybe]}]}\n",
      "expected some of no, yes"),
+    ("- {kind: instruction, phase: i, WORDS, answers: [{name: signature, WORDS}]}\n", "a name that the platform uses"),
     ("- {kind: dance, phase: d, WORDS}\n", "found 'dance', expected one of"),
 ]  # fmt: skip
 
