@@ -3,6 +3,8 @@
 One server for each type, with a fresh device for each test. All seven types in the long form, two otherwise.
 """
 
+import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +24,8 @@ from cytoloop.testing.device_contract import DeviceContract
 FACTOR = 3600.0
 """The devices' time: an hour in a second."""
 SHORT = ("cell_counter", "perfusion_bioreactor")
+LONG = "--long" in sys.argv or bool(os.environ.get("CYTOLOOP_LONG"))
+"""Known here already, so that the short form is not told of as tests that were skipped."""
 TESTS = len([name for name in dir(DeviceContract) if name.startswith("test_")])
 
 
@@ -35,11 +39,9 @@ class Served:
     """With a number, for keys that no other test has used: a key is unique for ever."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=LIBRARY)
-async def served(request: pytest.FixtureRequest, long: bool) -> AsyncIterator[Served]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=LIBRARY if LONG else SHORT)
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
     kind = request.param
-    if kind not in SHORT and not long:
-        pytest.skip(f"{kind} over OPC UA is tested in the long form (--long)")
     clock, port = ScaledClock(factor=FACTOR), free_port()
     devices = [Simulator(LIBRARY[kind], f"{kind}-{number:02d}", clock=clock, seed=7) for number in range(TESTS)]
     endpoint = f"opc.tcp://127.0.0.1:{port}/cytoloop"

@@ -71,19 +71,20 @@ class Commands:
         """
         if command.key in self.memory.reads:
             return
+        newest = {reading.signal: reading.at for reading in device.measured(None)} if begins else {}
         known, now = sorted(_signals(command)), self.clock.now()
-        window = {signal: (self._since(device, command, signal, begins=begins), now) for signal in known}
+        window = {signal: (self._since(command, signal, newest), now) for signal in known}
         self.memory.read_until.update({self._name(command, signal): now for signal in known})
         self.memory.reads[command.key] = ReadOf(command.target, now, window)
         self.memory.save()
 
-    def _since(self, device: Device, command: Command, signal: str, *, begins: bool) -> Instant:
+    def _since(self, command: Command, signal: str, newest: Mapping[str, Instant]) -> Instant:
         before = self.memory.read_until.get(self._name(command, signal))
-        first = self.memory.first[f"{batch_of(command.key)} {command.target}"]
-        if before is not None or not begins:
-            return before or first
-        newest = [reading.at for reading in device.measured(None) if reading.signal == signal]
-        return max(newest) - TICK if newest else first
+        if before is not None:
+            return before
+        if signal in newest:
+            return newest[signal] - TICK
+        return self.memory.first[f"{batch_of(command.key)} {command.target}"]
 
     @staticmethod
     def _name(command: Command, signal: str) -> str:
