@@ -169,7 +169,7 @@ def test_a_lost_connection_tells_whether_the_answer_was_taken(tablet: BrowserCon
 
     for key, cut in ((lost, cut_before), (taken, cut_after)):
         page.goto(here.address + address_of(key))
-        page.route("**/work/**", cut)
+        page.route("**/request/**", cut)
         page.fill("[name='a.transport_temperature']", "5.5")
         page.fill("[name='a.bags_damaged']", "0")
         page.click("[data-give]")
@@ -178,7 +178,7 @@ def test_a_lost_connection_tells_whether_the_answer_was_taken(tablet: BrowserCon
             expect(page.locator("[name='a.transport_temperature']")).to_have_value("5.5")
         else:
             expect(page.locator(".taken")).to_contain_text("already answered by Sun Wei", timeout=WAIT)
-        page.unroute("**/work/**")
+        page.unroute("**/request/**")
     page.goto(here.address + "/work")
     assert answers(here, lost) == []
     assert answers(here, taken) == ["answer-given/1"]

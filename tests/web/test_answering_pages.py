@@ -252,8 +252,8 @@ def test_a_request_that_is_over_says_so(here: Here) -> None:
     settle(here.ledger, here.number, INSPECT, {}, "system:test")
     assert browser.post(address_of(key), {**form, **FINE}).status == 409
     assert "This is not asked any more" in browser.get(address_of(key)).text
-    assert browser.get(f"/work/{here.number}/never/asked~1").status == 404
-    assert browser.get("/work/B-999/x~1").status == 404
+    assert browser.get(f"/request/{here.number}/never/asked~1").status == 404
+    assert browser.get("/request/B-999/x~1").status == 404
 
 
 def test_when_it_was_done_is_said_in_ones_own_time(here: Here) -> None:

@@ -150,6 +150,6 @@ def test_the_documents_pictures_show_the_line(browser: Browser, site: Site, tmp_
 
 def test_the_page_leads_to_what_is_asked(site: Site) -> None:
     page = site.get("/line").text
-    assert re.search(r'href="/work/B-C011/receipt/scan_leukapheresis~1"', page)
+    assert re.search(r'href="/request/B-C011/receipt/scan_leukapheresis~1"', page)
     assert site.get("/line?line=closed_loop").status == 200
     assert site.get("/api/line.json").json["entries"] == re.findall(r'data-seen="([^"]+)"', page)[0]

@@ -17,7 +17,7 @@ FILES = ("/static/", "/bokeh/")
 """Files of ours, the same for everybody."""
 OPEN = frozenset({"/sign-in", "/activate", "/openid/begin", "/openid/back"})
 """Pages that need no session."""
-KEPT = "/work/"
+KEPT = "/request/"
 """Sheets whose answers are kept while their sender, whose session is over, signs in again."""
 SAFE = ("GET", "HEAD")
 FOREIGN = (

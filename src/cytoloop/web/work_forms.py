@@ -21,7 +21,7 @@ TIME = Words(en="write the time as 2026-06-01T08:00", zh="请按 2026-06-01T08:0
 
 def address_of(key: str) -> str:
     """The page of a request. A "#" would end an address, so it is written "~" there."""
-    return "/work/" + quote(key.replace("#", "~"))
+    return "/request/" + quote(key.replace("#", "~"))
 
 
 def key_of(request: Request) -> str:
