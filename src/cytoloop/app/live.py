@@ -16,7 +16,6 @@ from cytoloop.app.permissions import check
 from cytoloop.app.production import Reader
 from cytoloop.app.quality import Inspector
 from cytoloop.core.batch import Batch
-from cytoloop.core.entry import Draft
 from cytoloop.core.errors import ConflictError
 from cytoloop.core.time import after
 from cytoloop.production.runner import Runner
@@ -88,7 +87,7 @@ class LiveLine:
         try:
             async with self._following(batch) as followed:
                 batch = await self._runner(followed).carry(batch)
-            await self._close(batch, followed)
+            batch = batch if followed is None else await followed.entered(batch)
         except ConflictError as why:
             self.tell(f"{number}: {why}")
         else:
@@ -112,13 +111,6 @@ class LiveLine:
             release=__version__,
             look_every=self.look,
         )
-
-    async def _close(self, batch: Batch, followed: Following | None) -> None:
-        """Enter what was sealed when the batch stopped being followed."""
-        drafts: list[Draft] = list(followed.observe(batch, self.site.clock.now())) if followed else []
-        stream = f"{BATCH}{batch.number}"
-        if drafts:
-            await self.site.journal.append(stream, drafts, expected=self.site.registrar.ledger.position(stream))
 
     async def _stop(self) -> None:
         for task in self._carried.values():

@@ -102,7 +102,7 @@ def _fact(moment: Moment, check: Check, *, left: bool) -> Fact:
             return excursion(moment, check, alarm=name)
         case _:
             return IntakeFinding(
-                kind=moment.kind,  # type: ignore[arg-type]
+                kind=moment.kind,  # type: ignore[arg-type]  # one of the kinds listed there
                 of=moment.tag,
                 at=instant_of(moment.at),
                 what=_what(moment, check),
@@ -136,8 +136,9 @@ def units_told(refused: Iterable[Refused]) -> Iterator[IntakeFinding]:
             what = f"{each.tag} comes in {each.unit!r} and is not kept: {each.why}"
         else:
             what = f"{each.tag} comes in {each.unit!r} and is converted to {each.house_unit!r} as it comes in"
-        kind = "unit-refused" if each.why else "unit-converted"
-        yield IntakeFinding(kind=kind, of=each.tag, at=instant_of(each.at), what=what)  # type: ignore[arg-type]
+        yield IntakeFinding(
+            kind="unit-refused" if each.why else "unit-converted", of=each.tag, at=instant_of(each.at), what=what
+        )
 
 
 def late(unit: str, at: int, kept: int) -> IntakeFinding:

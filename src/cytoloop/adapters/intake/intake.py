@@ -114,7 +114,7 @@ class Intake:
             row = self._states[self._codes[tag]]
             for field, kind in (("raised", "limit-cleared"), ("missing", "missing-cleared")):
                 if row[field] != NEVER:
-                    told.append(Moment(kind, tag, at, int(row[field])))  # type: ignore[arg-type]
+                    told.append(Moment(kind, tag, at, int(row[field])))  # type: ignore[arg-type]  # a kind of the table
             for field in ("out", "back", "raised", "missing"):
                 row[field] = NEVER
             row["noted"] = row["missing_noted"] = 0
