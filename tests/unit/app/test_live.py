@@ -1,7 +1,7 @@
 """A live line carries what is in production, goes on when a hold is lifted, and leaves what has ended alone."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +9,9 @@ from tests.asking import begun, say
 from tests.staff import pack
 
 from cytoloop.adapters.clocks import SimulatedClock
-from cytoloop.adapters.memory import MemoryStore
+from cytoloop.adapters.memory import MemoryStore, MemoryTelemetry
 from cytoloop.app.bootstrap import Site
+from cytoloop.app.historian import Historian
 from cytoloop.app.live import LiveLine
 from cytoloop.app.live_site import demand_fresh, in_production, make_batches
 from cytoloop.app.production import read_batch
@@ -18,10 +19,13 @@ from cytoloop.app.registrar import Registrar
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.production import BatchFinished, HoldLifted, HoldOrdered
+from cytoloop.core.facts.record import TelemetrySealed
+from cytoloop.core.telemetry import Readings, Tag, microseconds, readings
 from cytoloop.core.time import Instant, after
 from cytoloop.production.advance import always_fit
 from cytoloop.production.journal import Direct
 from cytoloop.record.ledger import Ledger
+from cytoloop.record.segment import FORM
 from cytoloop.testing.builders import signature
 from cytoloop.testing.doors import CountingDoor
 
@@ -156,3 +160,24 @@ async def test_a_batch_that_began_on_equipment_is_not_carried_on_an_empty_facili
     await world.clock.together(world.line().run(until_done=True))
     with pytest.raises(UserError, match="which only the process that simulated it knows"):
         demand_fresh([read_batch(world.ledger, "B-2")])
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A unit that gives a reading whenever it is asked."""
+
+    async def readings(self, batch: str, unit: str, since: Instant, until: Instant) -> Readings | None:
+        at = microseconds(since)
+        return None if since >= until else readings(batch, [(Tag(f"{unit}/temperature", "°C"), at, at, 37.0, 0)])
+
+
+async def test_readings_are_sealed_and_their_seals_entered_when_a_batch_ends(world: World) -> None:
+    world.add("B-2")
+    line = world.line()
+    store = MemoryTelemetry(FORM)
+    historian = Historian(store=store, source=Probe(), ledger=world.ledger, clock=world.clock, poll=6.0)
+    line.site = replace(line.site, historian=historian)
+    await world.clock.together(line.run(until_done=True))
+    sealed = [each.fact.segment for each in world.ledger.stream("batch/B-2") if isinstance(each.fact, TelemetrySealed)]
+    assert store.unsealed("B-2") == 0
+    assert sealed == [each.name for each in store.segments("B-2")] != []
