@@ -38,11 +38,10 @@ _AMPLITUDE = 0.1
 _GROUPS = (("constant",), ("level", "slope"), tuple(name for name in RATE if name not in ("slope", "constant")))
 _SPREAD, _MOMENT = 0.1, 0.15
 """Prior of b [1/d] and c [1/sqrt(d)], as shares of that spread: equations are never quite right."""
-_BELIEF = 0.5
-"""Log standard deviation of the priors of a, b and c."""
+_BELIEVED, _BELIEFS = np.array([0.0, 0.0, 0.0, 0.0, 1.4]), np.array([0.5, 0.5, 0.5, 0.25, 1.0])
+"""Priors of the logs of a, b, c and n, the measurement's error over the one stated, and of the logit of what forecasts
+made at different hours have in common: mean and standard deviation."""
 _NUGGET = 1e-6
-_IN_COMMON = 0.5
-"""Correlation of a donor's errors between forecasts made at different hours: what is read meanwhile renews them."""
 _SURE = 1.96
 """Standard errors by which more features must foretell donors left out better than fewer."""
 _FURTHEST = 2.5
@@ -137,8 +136,8 @@ def fit_residual(misses: Sequence[Miss], typical: float) -> tuple[Residual, tupl
     fit = _fit(blocks, sizes)
     squares = fit.squares(blocks)
     taught = Residual(
-        centre=centre, scale=scale, weights=fit.weights, covariance=fit.covariance, posterior=float(sizes[-3]),
-        spread=_SPREAD * typical * float(sizes[-2]), moment=_MOMENT * typical * float(sizes[-1]), reach=_reach(squares),
+        centre=centre, scale=scale, weights=fit.weights, covariance=fit.covariance, posterior=float(sizes[-5]),
+        spread=_SPREAD * typical * float(sizes[-4]), moment=_MOMENT * typical * float(sizes[-3]), reach=_reach(squares),
         donors=float(len(squares)),
     )  # fmt: skip
     return taught, _judged(misses, blocks, fit, taught.freedom - 1.0)
@@ -164,9 +163,11 @@ class _Blocks:
     posterior: Floats
     days: Floats
     known: Floats
-    """Covariance of the measurements, and 1 on the diagonal where there is no miss."""
-    shared: Floats
-    """Share of the donor's error that two forecasts have in common: all when made at the same hour."""
+    """Covariance of the measurements, as stated."""
+    same: NDArray[np.bool_]
+    """Forecasts held against the same measurement."""
+    together: NDArray[np.bool_]
+    """Forecasts made at the same hour."""
     there: Floats
     """1 where there is a miss, 0 else."""
     typical: float
@@ -190,12 +191,12 @@ def _blocks(misses: Sequence[Miss], features: Floats, typical: float) -> _Blocks
     same = np.abs(moments[:, :, None] - moments[:, None, :]) < 0.25
     known = same * noise[:, :, None] * noise[:, None, :]
     origins = moments - 24.0 * days
-    shared = np.where(np.abs(origins[:, :, None] - origins[:, None, :]) < 0.25, 1.0, _IN_COMMON)
     design = _design(features, np.array([miss.days for miss in misses]))[places] * there[:, :, None]
     return _Blocks(
         donors=tuple(donors), places=places, design=design, errors=padded([miss.error for miss in misses]),
-        posterior=padded([miss.posterior for miss in misses]), days=days, there=there, typical=typical, shared=shared,
-        known=known + _NUGGET * np.eye(shape[1]) + (1.0 - there)[:, :, None] * np.eye(shape[1]),
+        posterior=padded([miss.posterior for miss in misses]), days=days, there=there, typical=typical, same=same,
+        together=np.abs(origins[:, :, None] - origins[:, None, :]) < 0.25,
+        known=known,
     )  # fmt: skip
 
 
@@ -221,16 +222,17 @@ class _Fit:
     """Of each miss, by the other donors; shape of the blocks."""
     variances: Floats
     """Beyond the measurement."""
+    noise: Floats
+    """Variance of the measurement."""
 
     def squares(self, blocks: _Blocks) -> list[float]:
         """Mean square of each donor's errors over what the other donors expected."""
-        noise = np.diagonal(blocks.known, axis1=1, axis2=2)
-        ratio = blocks.there * (blocks.errors - self.means) ** 2 / (self.variances + noise)
+        ratio = blocks.there * (blocks.errors - self.means) ** 2 / (self.variances + self.noise)
         return [float(row) for row in ratio.sum(axis=1) / blocks.there.sum(axis=1)]
 
     def scores(self, blocks: _Blocks) -> Floats:
         """Mean log predictive density of each donor's errors, by the other donors."""
-        total = self.variances + np.diagonal(blocks.known, axis1=1, axis2=2)
+        total = self.variances + self.noise
         each = -0.5 * blocks.there * ((blocks.errors - self.means) ** 2 / total + np.log(total))
         return np.asarray(each.sum(axis=1) / blocks.there.sum(axis=1))
 
@@ -249,40 +251,50 @@ def _fit(blocks: _Blocks, sizes: Floats) -> _Fit:
     evidence -= float(np.log(np.diagonal(root, axis1=1, axis2=2)).sum())
     without = np.linalg.inv(precision - each)
     means = np.einsum("dmi,dij,dj->dm", blocks.design * prior, without, pull - pulls)
+    noise = np.diagonal(_measured(blocks, float(sizes[-2])), axis1=1, axis2=2)
     wide = np.einsum("dmi,dij,dmj->dm", blocks.design * prior, without, blocks.design * prior)
     return _Fit(
         weights=prior * mean, covariance=np.linalg.inv(precision) * np.outer(prior, prior), evidence=float(evidence),
-        means=means, variances=wide + np.diagonal(remainder - blocks.known, axis1=1, axis2=2),
+        means=means, variances=wide + np.diagonal(remainder, axis1=1, axis2=2) - noise, noise=noise,
     )  # fmt: skip
+
+
+def _measured(blocks: _Blocks, size: float) -> Floats:
+    """Covariance of the measurements that the forecasts were held against, `size` times the error stated."""
+    spare = np.eye(blocks.days.shape[1])
+    return np.asarray(size**2 * blocks.known + (_NUGGET + 1.0 - blocks.there)[:, :, None] * spare)
 
 
 def _remainder(blocks: _Blocks, sizes: Floats) -> Floats:
     """Covariance of each donor's errors that no feature explains."""
-    a, b, c = sizes[len(_GROUPS) :]
+    a, b, c, n, common = sizes[len(_GROUPS) :]
     rows, days = a * blocks.posterior, b * _SPREAD * blocks.typical * blocks.days
     shared = rows[:, :, None] * rows[:, None, :] + days[:, :, None] * days[:, None, :]
-    alone = (c * _MOMENT * blocks.typical) ** 2 * blocks.days
-    return np.asarray(blocks.known + blocks.shared * shared + alone[:, :, None] * np.eye(alone.shape[1]))
+    moment = c * _MOMENT * blocks.typical * np.sqrt(blocks.days)
+    alone = moment[:, :, None] * moment[:, None, :]
+    return np.asarray(_measured(blocks, n) + np.where(blocks.together, 1.0, common) * shared + blocks.same * alone)
 
 
 def _most_likely(blocks: _Blocks, groups: int) -> Floats:
-    """Sizes relative to their prior (groups of features, a, b, c), maximum a posteriori; groups after the first
+    """Sizes relative to their prior (groups of features, a, b, c, n, in common), maximum a posteriori; groups after the first
     `groups` are left out."""
-    kept = [*range(groups), *range(len(_GROUPS), len(_GROUPS) + 3)]
+    kept = [*range(groups), *range(len(_GROUPS), len(_GROUPS) + 5)]
 
     def sized(logs: Floats) -> Floats:
-        sizes = np.zeros(len(_GROUPS) + 3)
+        sizes = np.zeros(len(_GROUPS) + 5)
         sizes[kept] = np.exp(logs)
+        sizes[-1] = 1.0 / (1.0 + np.exp(-logs[-1]))
         return sizes
 
     def cost(logs: Floats) -> float:
-        # Half-normal on the sizes of groups, in the log of them; a, b and c are believed to be about 1.
+        # Half-normal on the sizes of groups, in the log of them; a, b, c and n are believed to be about 1.
         beliefs = 0.5 * np.exp(2.0 * logs) - logs
-        beliefs[groups:] = 0.5 * (logs[groups:] / _BELIEF) ** 2
+        beliefs[groups:] = 0.5 * ((logs[groups:] - _BELIEVED) / _BELIEFS) ** 2
         return float(beliefs.sum()) - _fit(blocks, sized(logs)).evidence
 
-    found = minimize(cost, np.full(len(kept), -0.7), method="L-BFGS-B", bounds=[(-3.0, 1.0)] * len(kept),
-                     options={"maxiter": 25})  # fmt: skip
+    begin = np.concatenate([np.full(groups, -0.7), _BELIEVED])
+    found = minimize(cost, begin, method="L-BFGS-B", bounds=[(-3.0, 1.0)] * (len(kept) - 1) + [(-3.0, 5.0)],
+                     options={"maxiter": 15, "ftol": 1e-5})  # fmt: skip
     return sized(found.x)
 
 
