@@ -113,4 +113,3 @@ def _slope(standing: Standing, observed: Seen, place: int) -> float:
         return 1.0 / max(states[G], 1.0)
     value = min(max(states[X] / max(states[X] + states[1], 1e-6) if name == "viability" else states[5], 0.02), 0.98)
     return float(1.0 / (value * (1.0 - value)))
-

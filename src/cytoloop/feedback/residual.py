@@ -317,7 +317,9 @@ def _judged(misses: Sequence[Miss], blocks: _Blocks, fit: _Fit, freedom: float) 
     reaches = [_reach([*squares[:row], *squares[row + 1 :]]) for row in range(len(squares))]
     found = {
         int(place): Judged(
-            mean=float(fit.means[row, column]), sd=reaches[row] * float(np.sqrt(fit.variances[row, column])), freedom=freedom
+            mean=float(fit.means[row, column]),
+            sd=reaches[row] * float(np.sqrt(fit.variances[row, column])),
+            freedom=freedom,
         )
         for (row, column), place in np.ndenumerate(blocks.places)
         if place >= 0
