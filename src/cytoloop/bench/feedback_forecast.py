@@ -87,12 +87,12 @@ def _foretold(twin: Twin, case: Case, seed: int) -> Forecast:
 def _judge(found: Judged, name: str, told: Sequence[tuple[Case, Forecast]]) -> None:
     errors, inside, errors_measured, inside_measured = [], [], [], []
     for case, forecast in told:
-        true = forecast.truths[_asked(name)]
+        true = forecast.truths[name]
         errors.append(_error(name, true.median, case.truth[name]))
         inside.append(true.low <= case.truth[name] <= true.high)
         last = case.seen.observations[name][-1]
         if last[0] == case.at:
-            result = forecast.made.quantities[_asked(name)]
+            result = forecast.made.quantities[name]
             errors_measured.append(_error(name, result.median, last[1]))
             inside_measured.append(result.low <= last[1] <= result.high)
     found.error.append(float(np.mean(errors)))
@@ -100,10 +100,6 @@ def _judge(found: Judged, name: str, told: Sequence[tuple[Case, Forecast]]) -> N
     if errors_measured:
         found.measured.append(float(np.mean(errors_measured)))
         found.covers_measured.append(float(np.mean(inside_measured)))
-
-
-def _asked(name: str) -> str:
-    return "viability_in_vessel" if name == "viability" else name
 
 
 def _error(name: str, expected: float, came: float) -> float:
@@ -195,7 +191,7 @@ def _newest(case: Case, at: float) -> float:
 
 def _grown(case: Case, at: float) -> float:
     """Log growth from the newest count to the one 60 h later."""
-    later = {hour: value for hour, value in case.seen.observations[_COUNT]}
+    later = dict(case.seen.observations[_COUNT])
     return float(np.log(later[at + AHEAD] / _newest(case, at)))
 
 

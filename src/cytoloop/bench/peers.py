@@ -21,7 +21,7 @@ PINNED = {
     "eventsourcing": "eventsourcing==9.5.6",
     "pymerkle": "pymerkle==7.0.0",
     "pysparkplug": "pysparkplug==0.6.1",
-    "scikit-learn": "scikit-learn==1.7.2 numpy==2.3.5 scipy==1.17.1",
+    "scikit-learn": "scikit-learn==1.9.1",
 }
 """Peer -> what is installed of it."""
 

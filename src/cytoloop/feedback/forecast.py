@@ -224,7 +224,7 @@ class _Ahead:
     def true(self, hour: float) -> dict[str, Floats]:
         """True attributes of each draw if the culture is harvested at `hour`."""
         states = self.runs[:, min(round(max(hour, self.standing.at) / STEP), self.runs.shape[1] - 1)]
-        start, twin = self.standing.known.start, self.standing.twin
+        start, _twin = self.standing.known.start, self.standing.twin
         ahead = max(0.0, hour - self.standing.at)
         shifts = {name: self.shift(name, states, ahead, shock) for name, shock in zip(DRIFT, self.shocks, strict=True)}
         return shifted(self.values, states, start, shifts)

@@ -116,9 +116,10 @@ def _readings(name: str, given: object) -> dict[str, list[tuple[float, float]]]:
 
 
 def _pair(name: str, attribute: str, pair: object) -> tuple[float, float]:
-    if isinstance(pair, (str, bytes)) or not hasattr(pair, "__len__") or len(pair) != 2:
+    both = list(pair) if isinstance(pair, Iterable) and not isinstance(pair, (str, bytes)) else []
+    if len(both) != 2:
         raise UserError(f"{name}: a reading of {attribute} is {pair!r}; expected (h, value)")
-    at, value = cast("Sequence[object]", pair)
+    at, value = both
     return _float(name, f"{attribute} (h)", at), _float(name, attribute, value)
 
 

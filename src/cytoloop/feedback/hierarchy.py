@@ -6,13 +6,13 @@
     mean    ~ normal(the pack's, the pack's spread^2),  variance ~ scaled inverse chi-square(2, the pack's spread^2)
 
 Metropolis within Gibbs (Gelman et al., Bayesian Data Analysis 3rd ed., ch. 11): each donor in blocks of parameters,
-proposed from the Laplace approximation of its readings under the population drawn last, given the other blocks; some parameters of all
-donors and of the population's mean together by a common shift, since what no batch identifies would hardly move
-otherwise; means and variances by their conjugate draws. Then it is said how well the chains mixed (split R-hat,
-effective sample size: ibid., 11.4 and 11.5) and what the batches identify.
+proposed from the Laplace approximation of its readings under the population drawn last, given the other blocks; some
+parameters of all donors and of the population's mean together by a common shift, since what no batch identifies would
+hardly move otherwise; means and variances by their conjugate draws. Then it is said how well the chains mixed (split
+R-hat, effective sample size: ibid., 11.4 and 11.5) and what the batches identify.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np

@@ -29,6 +29,7 @@ _FIXED = (6.0, 0.8, 35.0, 30.0, 6.0, 0.012, 0.10, 0.004)
 _NOISE = (0.10, 0.025, 0.4, 0.8, 0.6, 0.025, 0.035, 0.12, 0.15)
 _MISFIT = (0.08, 0.02, 0.6, 1.2, 0.6, 0.02, 0.03)
 _DRIFTS = (0.15, 0.3, 0.15, 0.3)
+_WHOLE = (to_scale("logit", 0.999), 0.05)
 _WIDER = 2.5
 """Factor on the spreads while the plant is looked for."""
 
@@ -49,8 +50,20 @@ def default() -> Twin:
 def fit(batches: Iterable[Given], prior: Twin | None, seed: int) -> PopulationFit:
     """The fit of finished batches; UserError when they are too few, contradict each other or cannot be."""
     found = histories(batches)
-    believed = prior if prior is not None else moved(default(), found)
+    believed = prior if prior is not None else moved(as_harvested(default(), found), found)
     return fit_and_check(believed, found, np.random.default_rng(seed))
+
+
+def as_harvested(prior: Twin, found: Sequence[BatchHistory]) -> Twin:
+    """`prior` without loss after the harvest where no batch has results of its finished product: what is forecast is
+    then the culture as it is harvested."""
+    results = {name for each in found for name in each.product}
+    kept = dict(prior.population)
+    if "viability" not in results:
+        kept["thaw_survival"] = _WHOLE
+    if not results & {"viable_car_cells", "total_viable_cells"}:
+        kept["recovery"] = _WHOLE
+    return replace(prior, population=kept)
 
 
 def moved(prior: Twin, found: Sequence[BatchHistory]) -> Twin:
@@ -66,7 +79,10 @@ def _begun(prior: Twin, found: Sequence[BatchHistory]) -> Twin:
     guess = dict(prior.population)
     glucose = [value for each in found for _, value in _near_start(each)]
     if glucose:
-        guess["medium_glucose"] = (float(np.log(max(float(np.quantile(glucose, 0.8)), 0.5))), guess["medium_glucose"][1])
+        guess["medium_glucose"] = (
+            float(np.log(max(float(np.quantile(glucose, 0.8)), 0.5))),
+            guess["medium_glucose"][1],
+        )
     highest = max(value for each in found for _, value in each.observations["viable_cell_density"])
     limit = max(guess["density_limit"][0], float(np.log(1.5 * highest)))
     guess["density_limit"] = (limit, guess["density_limit"][1])
@@ -81,6 +97,8 @@ def _near_start(each: BatchHistory) -> Sequence[tuple[float, float]]:
 def notes(found: PopulationFit, batches: Sequence[BatchHistory]) -> tuple[str, ...]:
     """What a person should know of the fit."""
     said = constants(batches)
+    if not any(each.product for each in batches):
+        said.append("no batch has results of its finished product: forecasts are of the culture as it is harvested")
     if found.unidentified:
         said.append(f"not identified by these batches, still as believed beforehand: {', '.join(found.unidentified)}")
     if found.error is not None:

@@ -187,7 +187,7 @@ class Twin:
 
         UserError when a figure is missing, not finite, or a spread is not above 0: a poisoned twin never runs.
         """
-        _check_figures(replace(self, residual={}, heard={}, misfit={name: 1.0 for name in MISFIT}).figures(), figures)
+        _check_figures(replace(self, residual={}, heard={}, misfit=dict.fromkeys(MISFIT, 1.0)).figures(), figures)
         pairs = {name: (float(pair[0]), float(pair[1])) for name, pair in figures.items()}
         return replace(
             self,
