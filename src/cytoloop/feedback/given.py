@@ -196,7 +196,7 @@ def _together(found: Sequence[BatchHistory], name: str, factor: float) -> None:
     highs = {each.batch: max(v for _, v in each.observations[name]) for each in found if each.observations.get(name)}
     middle = median(highs.values()) if highs else 0.0
     for batch, high in highs.items():
-        if middle > 0 and high > 0 and not 1.0 / factor < high / middle < factor and high > 1e-3 * factor:
+        if middle > 0 and high > 0 and not 1.0 / factor < high / middle < factor:
             raise UserError(
                 f"batch {batch}: its highest {name} is {high:g}, the other batches' about {middle:g}: their units"
                 f" contradict each other; give all in {UNITS.get(name, 'the house unit')}"
