@@ -13,7 +13,7 @@ A wrong unit must not teach the twin: what cannot be is refused, and so is a bat
 others.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from statistics import median
 from typing import TypeAlias, cast
 
@@ -88,7 +88,7 @@ def taken(given: Given, name: str = "batch") -> BatchHistory:
 
 def constants(found: Sequence[BatchHistory]) -> list[str]:
     """What was the same in every batch, in words: what it does is believed, not learned."""
-    told = {
+    told: dict[str, Set[object]] = {
         "seeding_density": {round(each.start.seeding_density, 6) for each in found},
         "moi": {round(each.start.moi, 6) for each in found},
         "perfusion_rate": {tuple(round(control.perfusion_rate, 6) for control in each.controls) for each in found},
