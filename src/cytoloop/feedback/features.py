@@ -38,14 +38,14 @@ class Standing:
     """States of the best point from the seeding on, shape (steps + 1, 6)."""
 
 
-def features(standing: Standing, name: str, hours: Sequence[float]) -> Floats:
-    """The features of forecasts of `name` at `hours`, shape (hours, FEATURES)."""
+def features(standing: Standing, name: str, hours: Sequence[float], off: tuple[float, float] | None = None) -> Floats:
+    """The features of forecasts of `name` at `hours`, shape (hours, FEATURES); `off` are its `misfits`, when known."""
     course, at = standing.course, standing.at
     now = course[round(at / STEP)]
     before = course[round(max(at - 12.0, 0.0) / STEP)]
     days = np.maximum((np.asarray(hours) - at) / 24.0, 0.25)
     ahead = course[[round(hour / STEP) for hour in hours]]
-    level, slope = misfits(standing, name)
+    level, slope = misfits(standing, name) if off is None else off
     medium = float(np.exp(standing.twin.population["medium_glucose"][0]))
     pace, limit = (NAMES.index(name) for name in ("mu_max", "density_limit"))
     columns = {
