@@ -8,7 +8,6 @@ from cytoloop.app.bootstrap import readable_record
 from cytoloop.app.dataset_check import check
 from cytoloop.app.dataset_files import export, format_named
 from cytoloop.app.dataset_tables import batches_from_tables
-from cytoloop.app.records import holds_record
 from cytoloop.app.views import Shelf
 from cytoloop.cli.data import DATA, newest
 from cytoloop.cli.output import err, out, plain, say_json
@@ -52,8 +51,8 @@ def check_dataset(
     json: bool = typer.Option(False, "--json", help="Say it as JSON."),
 ) -> None:
     """Hold a dataset's files against its manifest and, with --data, every cell against the record. 1: a difference."""
-    if data is None or not holds_record(data):
-        found = check(folder) if data is None else check(folder, _no_record(data))
+    if data is None:
+        found = check(folder)
     else:
         with readable_record(data) as ledger:
             found = check(folder, ledger)

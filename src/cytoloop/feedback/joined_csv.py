@@ -7,7 +7,7 @@ RFC 4180 with "\\n" ends and UTF-8; numbers in Python's shortest form that gives
 import csv
 import io
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from cytoloop.core.errors import UserError
 from cytoloop.core.time import instant
@@ -16,11 +16,16 @@ from cytoloop.feedback.joined import Cell, CellKind, Column, Form, TidyTable
 
 def csv_of(table: TidyTable) -> bytes:
     """The table's bytes, header first."""
+    return text_of(table.form, table.values()).encode()
+
+
+def text_of(form: Form, rows: Iterable[tuple[Cell, ...]]) -> str:
+    """Rows in the order of the form's columns, as text."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.form.names)
-    writer.writerows([_written(cell) for cell in values] for values in table.values())
-    return text.getvalue().encode()
+    writer.writerow(form.names)
+    writer.writerows([_written(cell) for cell in values] for values in rows)
+    return text.getvalue()
 
 
 def cells_of(form: Form, file: str, text: str) -> list[tuple[Cell, ...]]:
