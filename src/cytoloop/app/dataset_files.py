@@ -72,7 +72,11 @@ def export(
         "notes": list(notes),
         "tables": held,
     }
-    keep(folder / MANIFEST, (json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode(), mode=0o644)
+    keep(
+        folder / MANIFEST,
+        (json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode(),
+        mode=0o644,
+    )
     rows = {table.form.name: len(table.rows) for table in tables}
     return Exported(
         folder=folder, batches=rows["batches"], rows=rows, size=shelf.size, tree_head=head.root.hex(), notes=notes

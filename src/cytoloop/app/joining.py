@@ -74,9 +74,7 @@ def tables_of(shelf: Shelf, *, line: str | None = None, product: str | None = No
         for batch in shelf.batches()
         if line in (None, batch.created.line) and product in (None, batch.created.product)
     ]
-    tables = tuple(
-        table_of(form, (row for batch in chosen for row in ROWS[form.name](batch))) for form in FORMS
-    )
+    tables = tuple(table_of(form, (row for batch in chosen for row in ROWS[form.name](batch))) for form in FORMS)
     return (*tables, lineage_of(tables, LINEAGE))
 
 

@@ -102,7 +102,9 @@ def _looped(batch: Batch, operation: str, loop: str) -> Iterator[_Value]:
         return
     first, last = min(each.started_at for each in inside), max(inside, key=lambda each: each.started_at)
     names = {each.step for each in inside}
-    later = [s for s in batch.steps.values() if s.step not in names and "/" in s.step and s.started_at > last.started_at]
+    later = [
+        s for s in batch.steps.values() if s.step not in names and "/" in s.step and s.started_at > last.started_at
+    ]
     after = min((s for s in later if not s.step.startswith("deviation/")), key=lambda s: s.started_at, default=None)
     if after is None or after.step == "discard":
         return

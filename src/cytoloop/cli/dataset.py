@@ -14,7 +14,9 @@ from cytoloop.cli.output import err, out, plain, say_json
 from cytoloop.core.errors import FindingError
 from cytoloop.core.json import JSON
 
-app = typer.Typer(help="The batches of a record as tidy tables, each row with the entry it stands on.", no_args_is_help=True)
+app = typer.Typer(
+    help="The batches of a record as tidy tables, each row with the entry it stands on.", no_args_is_help=True
+)
 
 
 @app.command("export")

@@ -67,7 +67,8 @@ MATERIAL = _form(
     "donor and starting material, known before hour zero: observations of the subject, tests of what was collected",
     "供者与起始材料（零时之前已知）：受试者的临床观察及采集物的检验",
     _BATCH,
-    _c("what", "text", "observation (of the subject) or result (of a sample)", "observation：受试者观察；result：样品检验"),
+    _c("what", "text", "observation (of the subject) or result (of a sample)",
+       "observation：受试者观察；result：样品检验"),
     _c("name", "text", "LOINC or other code of the observation; stage/attribute of the result",
        "观察的 LOINC 等代码；检验结果的 阶段/属性"),
     _c("value", "number", "value", "数值", ROW),
@@ -103,7 +104,8 @@ TRAJECTORIES = _form(
     _c("value", "number", "value", "数值", ROW),
     _UNIT,
     _c("kind", "text", "sample (tested) or online (read by equipment)", "sample：取样检验；online：设备在线读取"),
-    _c("quality", "text", "good, uncertain or bad, as the equipment says; empty for samples", "设备给出的数据质量；样品为空"),
+    _c("quality", "text", "good, uncertain or bad, as the equipment says; empty for samples",
+       "设备给出的数据质量；样品为空"),
     _c("from", "text", "step that took the sample; equipment that read", "取样步骤；读数设备"),
 )  # fmt: skip
 
