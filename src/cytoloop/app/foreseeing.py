@@ -12,12 +12,15 @@ import numpy as np
 
 from cytoloop.app.dataset import SEED
 from cytoloop.app.joining_parameters import executed_value
+from cytoloop.app.production import in_force
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.steering import release_limits
 from cytoloop.core.batch import Batch, StepRecord
 from cytoloop.core.entry import Recorded
+from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import ClinicalObservationRecorded, OrderPlaced
 from cytoloop.core.facts.foresight import PlanB, RiskAssessed
+from cytoloop.core.facts.production import RecipeApproved
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.time import Instant
 from cytoloop.feedback.starting import Past, Risk, check_factor, risk_of
@@ -25,6 +28,7 @@ from cytoloop.feedback.starting_factors import CODES
 from cytoloop.feedback.starting_plan import plan_b
 from cytoloop.feedback.starting_twin import VirtualDonors, virtual_donors
 from cytoloop.feedback.twin import Twin
+from cytoloop.production.recipe_text import from_content
 from cytoloop.quality.specification import judge
 from cytoloop.record.ledger import Ledger
 
@@ -52,7 +56,7 @@ class Asked:
 class Foresight:
     """Assesses orders; remembers what the twin's virtual donors gave, for each version of twin and recipe."""
 
-    seed: int
+    seed: int = 0
     _donors: dict[tuple[str, str], VirtualDonors] = field(default_factory=dict)
 
     def tell(self, registrar: Registrar, asked: Asked) -> RiskAssessed:
@@ -60,6 +64,14 @@ class Foresight:
         told = self.assess(registrar.ledger, asked, registrar.clock.now())
         registrar.say(f"order/{asked.placed.order}", told, actor=FORESIGHT)
         return told
+
+    def on_line(
+        self, registrar: Registrar, line: str, placed: OrderPlaced, ended: Sequence[Batch], twin: Twin
+    ) -> RiskAssessed:
+        """Assess an order on the recipe version in force on its line, before its collection, and enter it."""
+        recipe = in_force(registrar.ledger, line, _recipe(registrar.ledger, line), registrar.clock.now())
+        asked = Asked(placed=placed, master=from_content(recipe.content), ended=ended, twin=twin)
+        return self.tell(registrar, asked)
 
     def assess(self, ledger: Ledger, asked: Asked, now: Instant) -> RiskAssessed:
         """The risk as it stands at `now`; UserError for an entered factor that cannot be."""
@@ -106,6 +118,17 @@ class Foresight:
             self._donors[key] = virtual_donors(asked.twin, targets, _dice(self.seed, version))
         shares = _shares(asked.ended, wanted, factors.get("collected_t_cells"))
         return self._donors[key].failure(release_limits(master.product, weight), shares)
+
+
+def _recipe(ledger: Ledger, line: str) -> str:
+    """The recipe made on a line; the newest one approved there where there are several."""
+    approved = [ledger.stream(stream) for stream in ledger.streams(f"recipe/{line}/")]
+    facts = [each for stream in approved for each in stream if isinstance(each.fact, RecipeApproved)]
+    if not facts:
+        raise UserError(f"no recipe is approved on line {line!r}; name a line with one (`cytoloop recipe show`)")
+    newest = max(facts, key=lambda each: each.entry.sequence).fact
+    assert isinstance(newest, RecipeApproved), "filtered above"
+    return newest.recipe
 
 
 def foreseen(ledger: Ledger, order: str) -> float | None:
