@@ -1,12 +1,11 @@
 """Orders: one order as its risk is asked for, from the record alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from cytoloop.app.foreseeing import Asked, Foresight, failed
+from cytoloop.app.foreseeing import Asked, Foresight
 from cytoloop.app.packs import read_pack
 from cytoloop.app.production import in_force
-from cytoloop.app.views_shelf import Kept, Shelf
+from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.batch import Batch
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import OrderPlaced
@@ -17,18 +16,6 @@ from cytoloop.core.time import Instant
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 from cytoloop.record.ledger import Ledger
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskLine:
-    """One order with what was foretold of its batch, and what came of it."""
-
-    order: str
-    told: RiskAssessed
-    at: Instant
-    batch: str | None
-    failed: bool | None
-    """None while its batch has not ended."""
 
 
 def risk_of_order(
@@ -64,22 +51,6 @@ def released_twin(shelf: Shelf, line: str, pack: str) -> Twin | None:
     if not fitted or fitted[-1].twin != prior.twin:
         return None
     return prior.with_figures(fitted[-1].population, version=fitted[-1].version, batches=fitted[-1].batches)
-
-
-def risks(shelf: Shelf) -> tuple[RiskLine, ...]:
-    """Every risk that was told, oldest first, beside what came of the batch."""
-    from_orders = {batch.created.order: batch for batch in shelf.batches()}
-    return tuple(_line(kept, from_orders.get(kept.fact.order)) for kept in shelf.facts(RiskAssessed, "order/"))
-
-
-def _line(kept: Kept[RiskAssessed], batch: Batch | None) -> RiskLine:
-    return RiskLine(
-        order=kept.fact.order,
-        told=kept.fact,
-        at=kept.entry.happened_at,
-        batch=batch.number if batch else None,
-        failed=failed(batch) if batch is not None and batch.ended else None,
-    )
 
 
 def _placed(shelf: Shelf, order: str) -> OrderPlaced:

@@ -6,8 +6,9 @@ import typer
 
 from cytoloop.adapters.clocks import FolderClock
 from cytoloop.app.bootstrap import readable_record
-from cytoloop.app.orders import risk_of_order, risks
+from cytoloop.app.orders import risk_of_order
 from cytoloop.app.views import Shelf
+from cytoloop.app.views_foresight import ForetoldView, foretold_view
 from cytoloop.cli.data import DATA, newest
 from cytoloop.cli.output import out, plain, say_json, table
 from cytoloop.core.errors import UserError
@@ -50,19 +51,28 @@ def risk(
 def told_risks(data: Path | None = DATA, json: bool = typer.Option(False, "--json", help="Say it as JSON.")) -> None:
     """Every risk that was foretold, beside what came of the batch."""
     with readable_record(newest(data)) as ledger:
-        lines = risks(Shelf(ledger))
+        told = foretold_view(Shelf(ledger))
     if json:
-        say_json([{**_document(each.told), "batch": each.batch, "batch_failed": each.failed} for each in lines])
+        say_json([_line(each) for each in told])
         return
     shown = table(None, "order", "batch", ">risk", ">90 %", "failed", "plan B")
-    for each in lines:
-        low_high = "" if each.told.interval is None else f"{each.told.interval.low:.0%}-{each.told.interval.high:.0%}"
-        chance = "not enough" if each.told.probability is None else f"{each.told.probability:.0%}"
+    for each in told:
+        low_high = "" if each.interval is None else f"{each.interval.low:.0%}-{each.interval.high:.0%}"
+        chance = "not enough" if each.probability is None else f"{each.probability:.0%}"
         came = "" if each.failed is None else "yes" if each.failed else "no"
-        shown.add_row(
-            each.order, each.batch or "–", chance, low_high, came, ", ".join(p.plan for p in each.told.plan_b)
-        )
+        plans = ", ".join(plan.plan for plan in each.plan_b)
+        shown.add_row(each.order, each.batch or "–", chance, low_high, came, plans)
     out.print(shown)
+
+
+def _line(each: ForetoldView) -> dict[str, JSON]:
+    plans: list[JSON] = [plan.plan for plan in each.plan_b]
+    interval = each.interval
+    return {
+        "order": each.order, "batch": each.batch, "probability": each.probability, "failed": each.failed,
+        "interval": None if interval is None else [interval.low, interval.median, interval.high],
+        "reason": {"en": each.reason.en, "zh": each.reason.zh}, "plan_b": plans,
+    }  # fmt: skip
 
 
 def _entered(known: list[str]) -> dict[str, float]:
