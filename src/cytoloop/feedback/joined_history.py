@@ -144,7 +144,7 @@ def _take_result(told: _Gathered, row: Row) -> None:
 def _history(batch: str, told: _Gathered) -> BatchHistory:
     began, harvest = _expansion_at(told), _last(told, "expansion.culture_duration")
     seen = {
-        name: [(each.hours or 0.0, each.value) for each in found if (each.hours or 0.0) >= 0]
+        name: [(each.hours, each.value) for each in found if each.hours is not None and each.hours >= 0]
         for name, found in told.seen.items()
         if name in IN_CULTURE
     }
@@ -155,7 +155,7 @@ def _history(batch: str, told: _Gathered) -> BatchHistory:
         batch=batch,
         start=_start(told, began),
         controls=tuple(_controls(told, began)),
-        observations=seen,
+        observations={name: pairs for name, pairs in seen.items() if pairs},
         harvest_at=harvest_at,
         product=told.product,
     )
