@@ -124,15 +124,15 @@ Drawn = list[tuple[float, Floats, Floats]]
 
 
 def _intervals(options: Options, patients: int, drawn: Drawn, ends: list[tuple[float, float]]) -> list[Row]:
-    theirs, name = _peer(options, drawn), "statsmodels Logit (Wald)"
+    theirs, peer = _peer(options, drawn), "statsmodels Logit (Wald)"
     held = [low <= effect <= high for (effect, _, _), (low, high) in zip(drawn, ends, strict=True)]
     ours = {"coverage": float(np.mean(held)), "usable": float(np.mean([high - low < USABLE for low, high in ends]))}
     goal, what = None if options.quick else Goal(bound=0.88), f"an outcome effect at {patients} patients"
     return [
-        row(f"F3 n={patients}", f"coverage of the 90 % interval of {what}", [ours["coverage"]], "", goal=goal, peer=name,
-            peer_values=_of(theirs, "coverage")),
+        row(f"F3 n={patients}", f"coverage of the 90 % interval of {what}", [ours["coverage"]], "", goal=goal,
+            peer=peer, peer_values=_of(theirs, "coverage")),
         row(f"F3 usable n={patients}", f"share of intervals of {what} narrower than e^{USABLE:g}", [ours["usable"]], "",
-            peer=name, peer_values=_of(theirs, "usable")),
+            peer=peer, peer_values=_of(theirs, "usable")),
     ]  # fmt: skip
 
 

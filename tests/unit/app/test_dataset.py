@@ -17,9 +17,11 @@ from cytoloop.app.joining import tables_of
 from cytoloop.app.packs import read_pack
 from cytoloop.app.views import Shelf
 from cytoloop.core.errors import UserError
+from cytoloop.core.facts.production import BatchAborted
+from cytoloop.core.time import after
 from cytoloop.feedback.dataset import BatchHistory, Control
 from cytoloop.feedback.joined import TidyTable, sources_of
-from cytoloop.testing.builders import Book
+from cytoloop.testing.builders import START, Book
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +89,14 @@ def test_batches_that_failed_are_held_or_run_are_in_it() -> None:
     assert column(batches, "disposition") == ["rejected", "released", None, None]
     assert column(batches, "reached")[2] == "expansion"
     assert column(batches, "ended_hours")[2] is None
+    aborted = BatchAborted(deviation="", reason="ordered")
+    book.tell("batch/FX-002", aborted, after(START, 24 * 20))
+    told = tables_of(Shelf(book.ledger))
+    assert column(told[0], "state")[2] == "aborted"
+    assert column(told[0], "ended_hours")[2] is not None
+    lasted = [row.cells for row in told[2].rows if row.cells["batch"] == "FX-002"]
+    assert {row["parameter"]: row["executed"] for row in lasted}["expansion.culture_duration"] is None
+    assert {row["parameter"]: row["planned"] for row in lasted}["expansion.culture_duration"] == 192.0
     only = tables_of(Shelf(book.ledger), line="fixed")[0]
     assert column(only, "batch") == ["FX-001", "FX-002"]
 

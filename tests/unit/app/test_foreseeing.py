@@ -21,7 +21,7 @@ from cytoloop.core.facts.compliance import FindingRecorded
 from cytoloop.core.facts.foresight import RiskAssessed
 from cytoloop.core.time import after
 from cytoloop.feedback.twin import Twin
-from cytoloop.testing.builders import START, Book, approved
+from cytoloop.testing.builders import START, Book, approved, created, written_batch
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -114,21 +114,31 @@ def test_a_collection_that_was_tested_sharpens_what_may_be_seeded(shelf: Shelf) 
     assert max(few) < min(many) == 1.0
 
 
-def test_an_order_that_is_open_can_be_asked_for_at_any_time() -> None:
+def test_an_order_that_is_open_can_be_asked_for_until_its_culture_is_seeded() -> None:
     book, master = Book(), read_pack("car_t_cd19").master
     book.tell("recipe/fixed/car_t_cd19", approved(master, line="fixed"))
-    placed = OrderPlaced(order="O-NEW", subject="S-9", study="ST-1", product="car_t_cd19", weight=80.0)
-    book.tell("order/O-NEW", placed)
-    now = after(START, 24.0)
-    told = risk_of_order(book.ledger, "O-NEW", line=None, pack="car_t_cd19", entered={"lymphocytes": 0.3}, now=now)
+    for order in ("NEW", "HERE", "SEEDED"):
+        placed = OrderPlaced(order=f"O-{order}", subject="S-9", study="ST-1", product="car_t_cd19", weight=80.0)
+        book.tell(f"order/O-{order}", placed)
+    written_batch(book, master, created(master, "HERE", line="fixed"), until=3.0)
+    written_batch(book, master, created(master, "SEEDED", line="fixed"), until=20.0)
+
+    def asked(order: str, **entered: float) -> RiskAssessed:
+        now = after(START, 24.0)
+        return risk_of_order(book.ledger, order, line=None, pack="car_t_cd19", entered=entered, now=now)
+
+    told = asked("O-NEW", lymphocytes=0.3)
     assert (told.known, told.twin, told.probability) == ("before-collection", None, None)
     assert told.factors == {"weight": 80.0, "lymphocytes": 0.3}
-    for order, entered, said in (
-        ("O-NONE", {}, "there is no order 'O-NONE'"),
-        ("O-NEW", {"colour": 1.0}, "'colour' is no factor"),
-    ):
-        with pytest.raises(UserError, match=said):
-            risk_of_order(book.ledger, order, line=None, pack="car_t_cd19", entered=entered, now=now)
+    here = asked("O-HERE")
+    assert here.known == "before-seeding"
+    assert here.factors["collected_t_cells"] == 855.0
+    with pytest.raises(UserError, match="is seeded; its forecasts tell more"):
+        asked("O-SEEDED")
+    with pytest.raises(UserError, match="there is no order 'O-NONE'"):
+        asked("O-NONE")
+    with pytest.raises(UserError, match="'colour' is no factor"):
+        asked("O-NEW", colour=1.0)
 
 
 def test_the_released_twin_of_a_line_is_read_from_the_record(shelf: Shelf, twin: Twin) -> None:
