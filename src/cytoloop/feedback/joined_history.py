@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from cytoloop.core.errors import UserError
 from cytoloop.core.words import Words
 from cytoloop.feedback.dataset import IN_CULTURE, IN_PRODUCT, BatchHistory, Control, Start, history
-from cytoloop.feedback.joined_rows import ATTRIBUTES, PARAMETER_UNITS, Measured, measured, readable, spelled
+from cytoloop.feedback.joined_rows import (
+    ATTRIBUTES,
+    PARAMETER_UNITS,
+    Measured,
+    check_units,
+    measured,
+    readable,
+    spelled,
+)
 from cytoloop.feedback.table import Row, Table, table
 
 LEAST_BATCHES = 3
@@ -46,6 +54,8 @@ def read_batches(tables: Mapping[str, str], product: str | None = None) -> Table
     if found["parameters"] is None or found["trajectories"] is None:
         raise UserError("the folder needs a parameters table and a trajectories table (.csv or .tsv); see the how-to")
     wanted = _wanted(found["batches"], product)
+    check_units(_rows(found["parameters"], wanted), "parameter")
+    check_units(_rows(found["trajectories"], wanted), "attribute")
     gathered: dict[str, _Gathered] = {}
     for row in _rows(found["parameters"], wanted):
         _take_parameter(gathered.setdefault(row.text("batch"), _Gathered()), row)
