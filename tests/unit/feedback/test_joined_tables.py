@@ -103,7 +103,7 @@ def test_what_the_batches_cannot_teach_is_said() -> None:
         ({"batches": "batch,product\nB1,car_t\nB2,msc\n"},
          r"batches\.csv, line 3, column 'product': batch B2 is of 'msc', others are of 'car_t'"),
         ({"trajectories": TRAJECTORY_ROWS.replace("0.9,1e6 cells/mL", "0.9,")},
-         r"trajectories\.csv, line 6, column 'unit': ''; expected a unit in every row of viable_cell_density or in none"),
+         r"csv, line 6, column 'unit': ''; expected a unit in every row of viable_cell_density or in none"),
         ({"trajectories": ""}, "needs a parameters table and a trajectories table"),
         ({"parameters": "batch,parameter,executed\nM1,bioreactor.agitation,60\n"}, "another therapy"),
         ({"trajectories": TRAJECTORY_ROWS.replace("batch,attribute", "lot,attribute")}, "column 'batch' is missing"),
