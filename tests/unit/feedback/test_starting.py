@@ -59,7 +59,7 @@ def test_history_alone_says_nothing_of_few_batches() -> None:
 def test_an_interval_that_fits_everything_is_not_enough() -> None:
     found = risk([], twin=0.5)
     assert not found.enough
-    assert "would fit a safe patient and a lost one" in found.reason.en
+    assert "would fit a safe batch and a lost one" in found.reason.en
     assert not risk([], twin=0.02).enough, "a twin that is sure of success and has not been tried yet"
     tried = [Past(batch=f"B-{number}", failed=False, factors={}, twin=0.02) for number in range(6)]
     assert risk(tried, twin=0.02).enough
