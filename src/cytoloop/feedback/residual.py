@@ -24,11 +24,17 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 
-LEVEL = ("level",)
+LEVEL = ("level", "offset")
 """Features that act at once."""
-RATE = ("constant", "slope", "growth_now", "growth_ahead", "density", "glucose", "lactate", "age", "pace", "crowding")
+STATE = ("growth_now", "growth_ahead", "density", "glucose", "lactate", "age", "pace", "crowding")
+"""Of the twin's best course and donor."""
+READ = ("read_density", "read_growth", "read_growth_before", "read_glucose", "read_lactate", "perfusion")
+"""Of the readings alone, whatever the twin makes of them."""
+RATE = ("constant", "slope", *STATE, *READ)
 """Features that act in proportion to the days ahead."""
 FEATURES = (*LEVEL, *RATE)
+PLAIN = ("level", "offset", "slope", "constant")
+"""Features on a scale of their own."""
 
 _FURTHEST = 2.5
 """Standard units beyond which a feature corrects no more."""

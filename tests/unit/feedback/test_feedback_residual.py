@@ -18,7 +18,7 @@ def misses(generator: np.random.Generator, donors: int, drift: float = 0.0, sd: 
             found.append(
                 Miss(
                     donor=donor, days=days, error=(drift + own) * days + NOISE * generator.standard_normal(),
-                    posterior=0.02, noise=NOISE, moment=240.0 - 24.0 * days,
+                    posterior=0.02, noise=NOISE, moment=240.0 - 24.0 * days, weights={240.0 - 24.0 * days: 1.0},
                     features=generator.standard_normal(len(FEATURES)),
                 )
             )  # fmt: skip
