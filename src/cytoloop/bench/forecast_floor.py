@@ -73,4 +73,4 @@ def _signal(hours: Floats, assays: Assays) -> Floats:
     """Root of the covariance of the biomass signal's logs: its gain, its drift, and each reading's own error."""
     walked = np.minimum(hours[:, None], hours[None, :]) - 48.0
     shared = 0.15**2 + assays.drift**2 / 24.0 * walked
-    return np.linalg.cholesky(shared + assays.biomass**2 * np.eye(len(hours)))
+    return np.asarray(np.linalg.cholesky(shared + assays.biomass**2 * np.eye(len(hours))))

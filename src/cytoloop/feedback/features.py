@@ -8,7 +8,7 @@ import numpy as np
 from cytoloop.feedback.calibrate import Donor
 from cytoloop.feedback.culture import STEP, Floats, G, L, X
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.hindsight import COUNT, SIGNAL
+from cytoloop.feedback.hindsight import COUNT, SIGNAL, smoothed
 from cytoloop.feedback.predict import Seen, seen
 from cytoloop.feedback.residual import FEATURES, READ
 from cytoloop.feedback.twin import NAMES, Twin
@@ -19,8 +19,6 @@ _DOUBT = 0.5
 """Readings of no misfit that a level or slope of misfits counts for."""
 _LINE = 3
 """Readings that a slope needs."""
-_AROUND = 3.0
-"""h around a count in which the biomass signal is averaged."""
 OF = {
     "viable_cell_density": ("viable_cell_density", "biomass_online"),
     "viability": ("viability",),
@@ -54,10 +52,11 @@ def read(known: BatchHistory, at: float, course: Floats) -> tuple[float, ...]:
     signal = _logs(known, SIGNAL)
     counts = _logs(known, COUNT)
     traced = signal if len(_within(signal, at, 24.0)) >= _LINE else counts
+    density = smoothed(known)
     growth = [_growth(traced, hour, course) for hour in (at, max(at - 24.0, 1.0))]
     perfusion = next((each.perfusion_rate for each in reversed(known.controls) if each.at <= at), 0.0)
     return (
-        _density(counts, signal, at),
+        density if density is not None else float(counts[-1, 1]),
         *growth,
         _newest(known, ("glucose", "glucose_online"), at, float(course[round(at / STEP), G])),
         _newest(known, ("lactate", "lactate_online"), at, float(course[round(at / STEP), L])),
@@ -66,8 +65,8 @@ def read(known: BatchHistory, at: float, course: Floats) -> tuple[float, ...]:
 
 
 def _logs(known: BatchHistory, name: str) -> Floats:
-    """Hours and logs of the readings of `name` above nothing, shape (n, 2)."""
-    pairs = [(hour, np.log(value)) for hour, value in known.observations.get(name, ()) if value > 0]
+    """Hours and logs of the readings of `name`, shape (n, 2)."""
+    pairs = [(hour, np.log(max(value, 1e-6))) for hour, value in known.observations.get(name, ())]
     return np.array(pairs, dtype=np.float64).reshape(-1, 2)
 
 
@@ -77,29 +76,13 @@ def _within(pairs: Floats, at: float, hours: float) -> Floats:
 
 def _growth(pairs: Floats, at: float, course: Floats) -> float:
     """Slope of the logs in the day before `at` [1/d]; too few: of the three days before, then of the best course."""
-    for hours in (24.0, 72.0):
+    for hours, least in ((24.0, _LINE), (72.0, 2)):
         near = _within(pairs, at, hours)
-        if len(near) >= min(_LINE, hours / 24.0):
-            off = (near[:, 0] - near[:, 0].mean()) / 24.0
-            if off @ off > 0:
-                return float(off @ near[:, 1] / (off @ off))
+        off = (near[:, 0] - near[:, 0].mean()) / 24.0 if len(near) >= least else np.zeros(1)
+        if off @ off > 0:
+            return float(off @ near[:, 1] / (off @ off))
     now, before = course[round(at / STEP), X], course[round(max(at - 24.0, 0.0) / STEP), X]
     return float(np.log(max(now, 1e-6) / max(before, 1e-6)))
-
-
-def _density(counts: Floats, signal: Floats, at: float) -> float:
-    """Log of the density at `at`: the signal with the gain that all counts agree on, or the newest count."""
-    now = _within(signal, at, 12.0)
-    gains = [
-        log - float(near[:, 1].mean())
-        for hour, log in counts
-        if len(near := signal[np.abs(signal[:, 0] - hour) <= _AROUND])
-    ]
-    if len(now) < _LINE or not gains:
-        return float(counts[-1, 1]) if len(counts) else 0.0
-    off = now[:, 0] - now[:, 0].mean()
-    slope = float(off @ now[:, 1] / max(float(off @ off), 1e-9))
-    return float(np.mean(gains)) + float(now[:, 1].mean()) + slope * (at - float(now[:, 0].mean()))
 
 
 def _newest(known: BatchHistory, names: Sequence[str], at: float, otherwise: float) -> float:

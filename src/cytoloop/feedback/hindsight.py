@@ -20,9 +20,9 @@ from cytoloop.feedback.dataset import BatchHistory
 
 Floats = NDArray[np.float64]
 COUNT, SIGNAL = "viable_cell_density", "biomass_online"
-_NEAR = 6.0
+_NEAR = 10.0
 """h around a count in which readings of the signal tell what it was then."""
-_LEAST = 3
+_LEAST = 2
 _WANDER, _BELIEVED = 0.02, 6.0
 """Standard deviation of the gain's wander per square root of a day believed beforehand, and batches it counts for."""
 
@@ -64,6 +64,15 @@ def looked(history: BatchHistory, after: float, at: float, noise: float, walk: f
     shared = walk * np.minimum(days, (at - after) / 24.0) @ inverse
     weights = mean + shared - shared.sum() * mean
     return Looked(value=now + float(weights @ ratios), weights=dict(zip(hours.tolist(), weights.tolist(), strict=True)))
+
+
+def smoothed(known: BatchHistory) -> float | None:
+    """The log of the count at the hour of the signal's newest reading: the signal with the gain that all counts agree
+    on; None without a signal."""
+    _, ratios = _ratios(known, -np.inf)
+    pairs = known.observations.get(SIGNAL, ())
+    now = _signal(known, pairs[-1][0]) if pairs else None
+    return None if now is None or not len(ratios) else now + float(ratios.mean())
 
 
 def _ratios(history: BatchHistory, after: float) -> tuple[Floats, Floats]:

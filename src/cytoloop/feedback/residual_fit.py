@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from cytoloop.feedback.residual import FEATURES, PLAIN, READ, REACH_COUNT, STATE, Floats, Residual, design
+from cytoloop.feedback.residual import FEATURES, PLAIN, REACH_COUNT, READ, STATE, Floats, Residual, design
 
 _AMPLITUDES = {"level": 0.25, "slope": 0.25, "constant": 0.3, "offset": 0.3}
 """Prior amplitude of a weight: of misfits per unit; of the others, per standard unit and day, as a share of the
