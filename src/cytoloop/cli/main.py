@@ -15,6 +15,7 @@ from cytoloop.cli import (
     batch,
     bench,
     checkpoint,
+    dataset,
     demo,
     equipment,
     identity,
@@ -61,6 +62,7 @@ app.command("upgrade")(backup.upgrade_command)
 app.add_typer(alarm.app, name="alarm")
 app.add_typer(batch.app, name="batch")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(pack.app, name="pack")
 app.add_typer(people.app, name="people")
