@@ -14,6 +14,7 @@ from cytoloop.cli import (
     backup,
     batch,
     bench,
+    campaign,
     checkpoint,
     dataset,
     demo,
@@ -70,6 +71,7 @@ app.add_typer(importing.app, name="import")
 app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
+app.add_typer(campaign.app, name="campaign")
 plant.app.command("sparkplug")(sparkplug.serve)
 plant.app.command("listen")(sparkplug.listening)
 app.add_typer(plant.app, name="plant")

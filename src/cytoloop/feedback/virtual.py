@@ -4,7 +4,7 @@ A campaign is a set of experiments, here virtual batches. Batch n of a plan is d
 neither the number of workers nor their order, nor a stop in the middle, can change what comes out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, isfinite, log2
 from typing import Literal, TypeAlias
@@ -18,9 +18,10 @@ from cytoloop.core.json import JSON, digest
 
 Floats: TypeAlias = NDArray[np.float64]
 
-Design = Literal["sobol", "grid"]
+Design = Literal["sobol", "grid", "optimise"]
 """sobol: every batch has settings of its own, spread evenly (Sobol 1967, with Owen's scrambling); grid: all
-combinations of levels, each with the same donors (common random numbers)."""
+combinations of levels, each with the same donors; optimise: rounds, each at the settings that the results of earlier
+rounds suggest, with the same donors. The same donors everywhere: common random numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +34,8 @@ class CampaignPlan:
     design: Design = "sobol"
     levels: int = 3
     """Of each factor in a grid."""
+    rounds: int = 20
+    """Of an optimisation."""
     donors: int | None = None
     """Size of the pool that donors come from in turn; None: every batch has a donor of its own, or, in a grid, every
     combination has the same donors."""
@@ -46,14 +49,16 @@ class CampaignPlan:
                 raise UserError(f"factor {name} runs from {low:g} to {high:g}; write two numbers, the lower first")
         if self.batches < self.settings:
             raise UserError(
-                f"{self.batches} batches are too few for a grid of {self.settings} combinations; ask for more batches, "
-                "fewer levels or fewer factors, or for the design sobol"
+                f"{self.batches} batches are too few for {self.settings} settings; ask for more batches, fewer levels, "
+                "factors or rounds, or for the design sobol"
             )
+        if self.design != "sobol" and not self.space:
+            raise UserError(f"the design {self.design} needs a factor; name one with --factor NAME=LOW:HIGH")
 
     @property
     def settings(self) -> int:
-        """Combinations of settings in the plan; at least as many batches are needed."""
-        return self.levels ** len(self.space) if self.design == "grid" else 1
+        """Settings that share their donors; at least as many batches are needed."""
+        return {"grid": self.levels ** len(self.space), "optimise": self.rounds, "sobol": 1}[self.design]
 
     @property
     def sha256(self) -> str:
@@ -64,7 +69,7 @@ class CampaignPlan:
         """The plan as plain JSON."""
         return {
             "batches": self.batches, "space": {name: list(pair) for name, pair in self.space.items()},
-            "design": self.design, "levels": self.levels, "donors": self.donors, "seed": self.seed,
+            "design": self.design, "levels": self.levels, "rounds": self.rounds, "donors": self.donors, "seed": self.seed,
             "subject": dict(self.subject),
         }  # fmt: skip
 
@@ -79,8 +84,15 @@ class Experiment:
     settings: Mapping[str, float] = field(hash=False)
 
 
+def round_of(plan: CampaignPlan, number: int, settings: Mapping[str, float]) -> list[Experiment]:
+    """The virtual batches of one round of an optimisation, all at `settings`; batches divide evenly over rounds."""
+    size = plan.batches // plan.rounds
+    pool = plan.donors or size
+    return [Experiment(batch=number * size + n, donor=n % pool, settings=settings) for n in range(size)]
+
+
 def experiments(plan: CampaignPlan) -> list[Experiment]:
-    """Every virtual batch of the plan, in order."""
+    """Every virtual batch of a sobol or grid plan, in order."""
     unit = _sobol(plan) if plan.design == "sobol" else _grid(plan)
     low = np.array([pair[0] for pair in plan.space.values()])
     high = np.array([pair[1] for pair in plan.space.values()])
@@ -113,6 +125,6 @@ def _grid(plan: CampaignPlan) -> Floats:
     return np.asarray(combinations[np.arange(plan.batches) % len(combinations)])
 
 
-def blocks(plan: CampaignPlan, size: int) -> list[range]:
-    """Numbers of batches in blocks of `size`: what a worker does at a time, and what a stop leaves whole."""
-    return [range(first, min(first + size, plan.batches)) for first in range(0, plan.batches, size)]
+def blocks(experiments: Sequence[Experiment], size: int) -> list[tuple[Experiment, ...]]:
+    """Experiments in blocks of `size`: what a worker does at a time, and what a stop leaves whole."""
+    return [tuple(experiments[first : first + size]) for first in range(0, len(experiments), size)]
