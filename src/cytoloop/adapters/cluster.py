@@ -50,7 +50,7 @@ class Cluster:
         futures = self.client.map(work, items, pure=False, retries=DEATHS)
         left = len(futures)
         try:
-            for future in self.distributed.as_completed(futures):
+            for future in self.distributed.as_completed(futures, loop=self.client.loop):
                 yield _result(self.distributed, future)
                 left -= 1
         finally:

@@ -6,24 +6,26 @@ cores or a cluster's. Nothing here touches a record: a virtual batch is nobody's
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
 from cytoloop import __version__
 from cytoloop.adapters.cluster import cluster
-from cytoloop.adapters.plant.campaign import Site, release_results
+from cytoloop.adapters.plant.campaign import Site
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.faults import Faults
 from cytoloop.adapters.plant.virtual import PARAMETERS
 from cytoloop.adapters.processes import processes
+from cytoloop.app.campaign_work import Block, Done, Row, Setting, made
 from cytoloop.app.packs import read_pack
 from cytoloop.app.steering import release_limits
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
 from cytoloop.feedback.optimise import Campaign
 from cytoloop.feedback.twin import Twin
-from cytoloop.feedback.virtual import CampaignPlan, Experiment, blocks, experiments, round_of
-from cytoloop.feedback.virtual_twin import KNOWN, twin_batches
+from cytoloop.feedback.virtual import CampaignPlan, Experiment, blocks
+from cytoloop.feedback.virtual_design import experiments, round_of
+from cytoloop.feedback.virtual_twin import KNOWN
 from cytoloop.production.pack import Pack
 
 T = TypeVar("T")
@@ -36,8 +38,6 @@ BLOCK = 50
 
 YIELD = "in_specification_yield"
 GOOD = "in_specification"
-
-Row = Mapping[str, float]
 
 
 class Workers(Protocol):
@@ -62,32 +62,6 @@ class Subject:
     def document(self) -> dict[str, JSON]:
         """As plain JSON."""
         return {"pack": self.pack, "on": self.on, "weight": self.weight, "faults": self.faults}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What any worker needs to make virtual batches, as plain values."""
-
-    site: Site
-    twin: Twin | None
-    """None: on the plant."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """What a worker does at a time."""
-
-    setting: Setting = field(hash=False)
-    experiments: tuple[Experiment, ...] = field(hash=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What came of a block."""
-
-    first: int
-    """Number of its first batch."""
-    rows: tuple[Row, ...] = field(hash=False)
 
 
 def setting_of(subject: Subject, factors: Sequence[str], seed: int) -> tuple[Setting, dict[str, JSON]]:
@@ -123,23 +97,6 @@ def _named(
         "targets": digest(dict(targets)), "limits": digest(held), "donors": digest(donors),
         "twin": twin.key if twin else None,
     }  # fmt: skip
-
-
-def made(block: Block) -> Done:
-    """The virtual batches of a block: the work that is sent to workers."""
-    site, twin = block.setting.site, block.setting.twin
-    if twin is None:
-        rows = [
-            release_results(site, batch=each.batch, donor=each.donor, settings=each.settings)
-            for each in block.experiments
-        ]
-    else:
-        rows = twin_batches(twin, block.experiments, targets=site.targets, limits=site.limits, seed=site.seed)
-    told = [
-        {"batch": float(each.batch), "donor": float(each.donor), **each.settings, **row}
-        for each, row in zip(block.experiments, rows, strict=True)
-    ]
-    return Done(first=block.experiments[0].batch, rows=tuple(told))
 
 
 def run(

@@ -5,7 +5,7 @@ import io
 import json
 import platform
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -15,8 +15,9 @@ import numpy as np
 
 from cytoloop.adapters.files import keep
 from cytoloop.adapters.tables import to_parquet
-from cytoloop.app.campaign import BLOCK, GOOD, Done, Row, Setting, Subject, Workers, run, setting_of
+from cytoloop.app.campaign import BLOCK, GOOD, YIELD, Subject, Workers, run, setting_of
 from cytoloop.app.campaign_tables import effect_rows, summary_rows
+from cytoloop.app.campaign_work import Done, Row, Setting
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, canonical
 from cytoloop.feedback.sensitivity import Floats
@@ -52,14 +53,12 @@ class Begun:
         keep(self.folder / PARTS / f"{done.first:09d}.json", part, mode=0o644)
 
 
-def begin(
-    folder: Path, subject: Subject, plan: Callable[[Mapping[str, JSON]], CampaignPlan], factors: Sequence[str], seed: int
-) -> Begun:
-    """Begin a campaign in a new folder. `plan` makes the plan from what the subject is."""
+def begin(folder: Path, subject: Subject, plan: CampaignPlan) -> Begun:
+    """Begin a campaign in a new folder; the plan is completed by what its batches are made with."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} is not empty; name a new folder with --out, or go on with --resume {folder}")
-    setting, named = setting_of(subject, factors, seed)
-    begun = Begun(folder=folder, plan=plan(named), subject=subject, setting=setting)
+    setting, named = setting_of(subject, list(plan.space), plan.seed)
+    begun = Begun(folder=folder, plan=replace(plan, subject=named), subject=subject, setting=setting)
     document: dict[str, JSON] = {"format": SCHEMA, "block": BLOCK, "subject": subject.document()}
     keep(folder / PLAN, canonical({**document, "plan": begun.plan.document()}) + b"\n", mode=0o644)
     return begun
@@ -73,13 +72,15 @@ def resumed(folder: Path) -> Begun:
         space = {name: (low, high) for name, (low, high) in told["space"].items()}
         plan = CampaignPlan(**{**told, "space": space})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder} holds no campaign that was begun ({type(error).__name__}); begin one: --out") from error
+        raise UserError(
+            f"{folder} holds no campaign that was begun ({type(error).__name__}); begin one: --out"
+        ) from error
     setting, named = setting_of(subject, list(space), plan.seed)
     changed = [name for name, value in named.items() if plan.subject.get(name) != value]
     if changed or held["block"] != BLOCK:
         raise UserError(
-            f"since the campaign in {folder} was begun, {', '.join(changed) or 'the size of a part'} changed: its batches "
-            "would not be of one kind; begin a new one, or put back what it was begun with"
+            f"since the campaign in {folder} was begun, {', '.join(changed) or 'the size of a part'} changed: its "
+            "batches would not be of one kind; begin a new one, or put back what it was begun with"
         )
     return Begun(folder=folder, plan=plan, subject=subject, setting=setting)
 
@@ -118,11 +119,10 @@ def carry(begun: Begun, workers: Workers, tick: Callable[[int], None], *, parque
 
 def finish(begun: Begun, rows: Sequence[Row], *, parquet: bool) -> Finished:
     """Write tables and manifest; the parts are no longer needed."""
-    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    factors = tuple(begun.plan.space)
-    results = [name for name in columns if name not in ("batch", "donor", *factors)]
+    factors, limits = tuple(begun.plan.space), begun.setting.site.limits
+    results = [name for name in (*limits, GOOD, YIELD) if name in rows[0]]
+    columns = {name: np.array([row[name] for row in rows]) for name in ("batch", "donor", *factors, *results)}
     dice = np.random.default_rng([begun.plan.seed, 4])
-    limits = begun.setting.site.limits
     summary, effects = summary_rows(columns, results, limits), effect_rows(columns, factors, results, dice)
     tables = {"batches": _batches(columns), "summary": _csv(summary), "effects": _csv(effects)}
     files: dict[str, JSON] = {}
@@ -167,6 +167,3 @@ def _csv(rows: Sequence[Mapping[str, JSON]]) -> bytes:
         writer.writeheader()
         writer.writerows(rows)
     return text.getvalue().encode()
-
-
-__all__ = ["Begun", "Finished", "asdict", "begin", "carry", "finish", "resumed"]

@@ -17,8 +17,10 @@ from cytoloop.feedback.virtual import CampaignPlan, Design
 
 app = typer.Typer(help="In-silico campaigns: virtual batches by the thousand.", no_args_is_help=True)
 
-SHOWN = 6
-"""Factors of an attribute that the table shows; all are in the files."""
+SHOWN = 30
+"""Rows of effects that the table shows; all are in the files."""
+LEAST = 0.005
+"""Share of variance that an effect has for certain, to be shown."""
 
 
 @app.callback()
@@ -57,14 +59,10 @@ def run(
     else:
         space = dict(_factor(each) for each in factor)
         subject = Subject(pack=pack, on=_on(on), weight=weight, faults=faults)
-        begun = begin(
-            folder or fresh("campaign"), subject,
-            lambda named: CampaignPlan(
-                batches=batches, space=space, design=_design(design), levels=levels, rounds=rounds, donors=donors,
-                seed=seed, subject=named,
-            ),
-            list(space), seed,
+        plan = CampaignPlan(
+            batches=batches, space=space, design=_design(design), levels=levels, rounds=rounds, donors=donors, seed=seed
         )  # fmt: skip
+        begun = begin(folder or fresh("campaign"), subject, plan)
     done = _carried(begun, workers or cores(), address, parquet=parquet)
     say_json(_document(done)) if json else _show(done)
 
@@ -114,10 +112,12 @@ def _document(done: Finished) -> dict[str, JSON]:
 
 
 def _show(done: Finished) -> None:
-    shares = table(f"{done.batches:,} virtual batches: share in specification", "", ">share", ">90 % interval")
+    shares = table(f"{done.batches:,} virtual batches", "in specification", ">share", ">90 % interval")
     for row in done.summary:
         if row["figure"] == IN_ALL:
-            shares.add_row(str(row["attribute"]), _percent(row["value"]), f"{_percent(row['low'])} to {_percent(row['high'])}")
+            shares.add_row(
+                str(row["attribute"]), _percent(row["value"]), f"{_percent(row['low'])} to {_percent(row['high'])}"
+            )
     out.print(shares)
     spread = table("Quantiles over batches (90 % interval)", "", ">quantile", ">value", ">90 % interval")
     for row in done.summary:
@@ -130,20 +130,18 @@ def _show(done: Finished) -> None:
 
 
 def _show_effects(done: Finished) -> None:
-    if not done.effects:
+    """The yield and the share, then what is moved for certain; all of it is in the files."""
+    always = ("in_specification_yield", "in_specification")
+    rows = [row for row in done.effects if row["attribute"] in always or _real(row["first_order_low"]) > LEAST]
+    if not rows:
         return
-    moved = table("What each factor moves (90 % interval)", "", "factor", ">rank correlation", ">share of variance")
-    counts: dict[str, int] = {}
-    for row in done.effects:
-        name = str(row["attribute"])
-        counts[name] = counts.get(name, 0) + 1
-        if counts[name] <= SHOWN:
-            span = f"{_real(row['rank_correlation_low']):+.2f} to {_real(row['rank_correlation_high']):+.2f}"
-            share = f"{_percent(row['first_order_low'])} to {_percent(row['first_order_high'])}"
-            moved.add_row(
-                name, str(row["factor"]), f"{_real(row['rank_correlation']):+.2f} ({span})",
-                f"{_percent(row['first_order'])} ({share})",
-            )  # fmt: skip
+    moved = table("What each factor moves", "", "factor", ">rank correlation", ">share of variance", ">90 % interval")
+    for row in rows[:SHOWN]:
+        span = f"{_percent(row['first_order_low'])} to {_percent(row['first_order_high'])}"
+        moved.add_row(
+            str(row["attribute"]), str(row["factor"]), f"{_real(row['rank_correlation']):+.2f}",
+            _percent(row["first_order"]), span,
+        )  # fmt: skip
     out.print(moved)
 
 

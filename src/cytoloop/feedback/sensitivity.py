@@ -113,7 +113,8 @@ def _bins(factor: Floats) -> NDArray[np.int64]:
     if len(levels) <= BINS:
         return which.astype(np.int64)
     count = int(np.clip(len(factor) // _LEAST_IN_BIN, 2, BINS))
-    return (stats.rankdata(factor, method="ordinal").astype(np.int64) - 1) * count // len(factor)
+    places: NDArray[np.int64] = np.argsort(np.argsort(factor, kind="stable"), kind="stable").astype(np.int64)
+    return places * count // len(factor)
 
 
 def _first_order(bins: NDArray[np.int64], values: Floats) -> float:

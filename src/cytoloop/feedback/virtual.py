@@ -6,17 +6,11 @@ neither the number of workers nor their order, nor a stop in the middle, can cha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, isfinite, log2
-from typing import Literal, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import qmc
+from math import isfinite
+from typing import Literal
 
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
-
-Floats: TypeAlias = NDArray[np.float64]
 
 Design = Literal["sobol", "grid", "optimise"]
 """sobol: every batch has settings of its own, spread evenly (Sobol 1967, with Owen's scrambling); grid: all
@@ -58,7 +52,8 @@ class CampaignPlan:
     @property
     def settings(self) -> int:
         """Settings that share their donors; at least as many batches are needed."""
-        return {"grid": self.levels ** len(self.space), "optimise": self.rounds, "sobol": 1}[self.design]
+        found: dict[Design, int] = {"grid": self.levels ** len(self.space), "optimise": self.rounds, "sobol": 1}
+        return found[self.design]
 
     @property
     def sha256(self) -> str:
@@ -69,8 +64,8 @@ class CampaignPlan:
         """The plan as plain JSON."""
         return {
             "batches": self.batches, "space": {name: list(pair) for name, pair in self.space.items()},
-            "design": self.design, "levels": self.levels, "rounds": self.rounds, "donors": self.donors, "seed": self.seed,
-            "subject": dict(self.subject),
+            "design": self.design, "levels": self.levels, "rounds": self.rounds, "donors": self.donors,
+            "seed": self.seed, "subject": dict(self.subject),
         }  # fmt: skip
 
 
@@ -82,47 +77,6 @@ class Experiment:
     """Its number in the plan, from 0."""
     donor: int
     settings: Mapping[str, float] = field(hash=False)
-
-
-def round_of(plan: CampaignPlan, number: int, settings: Mapping[str, float]) -> list[Experiment]:
-    """The virtual batches of one round of an optimisation, all at `settings`; batches divide evenly over rounds."""
-    size = plan.batches // plan.rounds
-    pool = plan.donors or size
-    return [Experiment(batch=number * size + n, donor=n % pool, settings=settings) for n in range(size)]
-
-
-def experiments(plan: CampaignPlan) -> list[Experiment]:
-    """Every virtual batch of a sobol or grid plan, in order."""
-    unit = _sobol(plan) if plan.design == "sobol" else _grid(plan)
-    low = np.array([pair[0] for pair in plan.space.values()])
-    high = np.array([pair[1] for pair in plan.space.values()])
-    rows = (low + (high - low) * unit).tolist() if plan.space else [[]] * plan.batches
-    return [
-        Experiment(batch=n, donor=_donor(plan, n), settings=dict(zip(plan.space, row, strict=True)))
-        for n, row in enumerate(rows)
-    ]
-
-
-def _donor(plan: CampaignPlan, batch: int) -> int:
-    own = batch // plan.settings if plan.design == "grid" else batch
-    return own if plan.donors is None else own % plan.donors
-
-
-def _sobol(plan: CampaignPlan) -> Floats:
-    """Points in the unit cube, shape (batches, factors); more batches only add points."""
-    if not plan.space:
-        return np.empty((plan.batches, 0))
-    engine = qmc.Sobol(len(plan.space), scramble=True, rng=np.random.default_rng([plan.seed, 1]))
-    points = engine.random_base2(max(ceil(log2(plan.batches)), 0))
-    return np.asarray(points[: plan.batches])
-
-
-def _grid(plan: CampaignPlan) -> Floats:
-    """Combinations in turn until there are enough batches; shape (batches, factors)."""
-    level = np.linspace(0.0, 1.0, plan.levels) if plan.levels > 1 else np.array([0.5])
-    meshes = np.meshgrid(*[level] * len(plan.space), indexing="ij")
-    combinations = np.stack([mesh.ravel() for mesh in meshes], axis=-1) if plan.space else np.empty((1, 0))
-    return np.asarray(combinations[np.arange(plan.batches) % len(combinations)])
 
 
 def blocks(experiments: Sequence[Experiment], size: int) -> list[tuple[Experiment, ...]]:
