@@ -1,6 +1,6 @@
 """Campaign: in-silico campaigns of virtual batches of a pack, on the simulated facility or on the pack's twin.
 
-What is asked becomes a plan (`feedback.virtual`) and blocks of work that any worker can do; workers are this machine's
+What is asked becomes a plan (`feedback.in_silico`) and blocks of work that any worker can do; workers are this machine's
 cores or a cluster's. Nothing here touches a record: a virtual batch is nobody's batch.
 """
 
@@ -21,11 +21,11 @@ from cytoloop.app.packs import read_pack
 from cytoloop.app.steering import release_limits
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
+from cytoloop.feedback.in_silico import CampaignPlan, Experiment, blocks
+from cytoloop.feedback.in_silico_design import experiments, round_of
+from cytoloop.feedback.in_silico_twin import KNOWN
 from cytoloop.feedback.optimise import Campaign
 from cytoloop.feedback.twin import Twin
-from cytoloop.feedback.virtual import CampaignPlan, Experiment, blocks
-from cytoloop.feedback.virtual_design import experiments, round_of
-from cytoloop.feedback.virtual_twin import KNOWN
 from cytoloop.production.pack import Pack
 
 T = TypeVar("T")

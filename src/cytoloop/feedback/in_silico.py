@@ -1,4 +1,4 @@
-"""Virtual: the plan of an in-silico campaign: which virtual batch has which settings, donor and luck.
+"""In silico: the plan of an in-silico campaign: which virtual batch has which settings, donor and luck.
 
 A campaign is a set of experiments, here virtual batches. Batch n of a plan is decided by the plan and n alone, so that
 neither the number of workers nor their order, nor a stop in the middle, can change what comes out.

@@ -1,4 +1,4 @@
-"""Virtual design: the settings and donors of every virtual batch of a plan."""
+"""In-silico design: the settings and donors of every virtual batch of a plan."""
 
 from collections.abc import Mapping
 from math import ceil, log2
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from cytoloop.feedback.virtual import CampaignPlan, Experiment
+from cytoloop.feedback.in_silico import CampaignPlan, Experiment
 
 Floats: TypeAlias = NDArray[np.float64]
 
