@@ -15,6 +15,7 @@ from cytoloop.core.errors import FindingError
 from cytoloop.core.facts import (
     allotment,
     answer,
+    claim,
     clinic,
     compliance,
     equipment,
@@ -35,6 +36,7 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *quality.FACTS,
     *compliance.FACTS,
     *feedback.FACTS,
+    *claim.FACTS,
     *monitoring.FACTS,
     *people.FACTS,
     *record_facts.FACTS,
