@@ -14,6 +14,7 @@ from cytoloop.core.words import Words
 from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.control import Lever
 from cytoloop.feedback.forecast import Limits
+from cytoloop.feedback.predict import on_scale
 from cytoloop.feedback.propose_check import LEAST_BATCHES, problem_with_figures, too_few
 from cytoloop.feedback.virtual import Outcome, World, changes, outcome_of, world_of
 
@@ -30,7 +31,9 @@ REACH = (0.25, 0.5)
 """Shares of the way to the end of the proven acceptable range that are tried: safe steps, not leaps."""
 
 _OUTER, _INNER, _SCREEN = 40, 48, 128
-_FINALISTS = 3
+_FINALISTS = 6
+_NEAR = 0.5
+"""Share of the best gain that a move must have to be as good."""
 _LEAST_GAIN = 0.01
 _LEAST_DOSE_GAIN = 0.10
 
@@ -66,6 +69,15 @@ class NoProposal:
     reason: Words
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A move that improves, with what it would give."""
+
+    move: ParameterMove
+    found: Outcome
+    predicted: Mapping[str, Interval]
+
+
 def propose(
     fit: PopulationFit,
     *,
@@ -93,6 +105,7 @@ def propose(
     world = world_of(fit, patients, _OUTER, _INNER, generator)
     base = outcome_of(world, parameters)
     against: Words | None = None
+    better: list[_Candidate] = []
     for name, value in ranked[:_FINALISTS]:
         found = outcome_of(world, {**parameters, name: value})
         move = ParameterMove(parameter=name, old=levers[name].value, new=value, unit=levers[name].unit)
@@ -100,8 +113,27 @@ def propose(
         if isinstance(predicted, Words):
             against = against or predicted
         elif _better(predicted, base):
-            return _proposal(fit, base, found, predicted, move)
-    return NoProposal(reason=against or _NOTHING_BETTER)
+            better.append(_Candidate(move=move, found=found, predicted=predicted))
+    if not better:
+        return NoProposal(reason=against or _NOTHING_BETTER)
+    return _proposal(fit, base, _chosen(better, base))
+
+
+def _chosen(better: Sequence[_Candidate], base: Outcome) -> _Candidate:
+    """Of moves about as good as the best, the one whose improvement batches can tell soonest."""
+    most = max(each.predicted["in_specification"].median for each in better)
+    near = [each for each in better if each.predicted["in_specification"].median >= _NEAR * most]
+    return max(near or better, key=lambda each: _tellable(each.predicted, base))
+
+
+def _tellable(predicted: Mapping[str, Interval], base: Outcome) -> float:
+    """Largest improvement of one attribute, in standard deviations between donors."""
+    sizes = [0.0]
+    for name in _MORE_IS_BETTER:
+        median, change = float(np.median(base.medians[name])), predicted[name].median
+        ends = on_scale(name, np.array([median, median + change]))
+        sizes.append(float(ends[1] - ends[0]) / base.spread[name])
+    return max(sizes)
 
 
 def _checked(
@@ -141,9 +173,8 @@ def _better(predicted: Mapping[str, Interval], base: Outcome) -> bool:
     return chance.low >= -_LEAST_GAIN and dose.low > 0 and dose.median >= least
 
 
-def _proposal(
-    fit: PopulationFit, base: Outcome, found: Outcome, predicted: Mapping[str, Interval], move: ParameterMove
-) -> Proposal:
+def _proposal(fit: PopulationFit, base: Outcome, chosen: _Candidate) -> Proposal:
+    move, found, predicted = chosen.move, chosen.found, chosen.predicted
     return Proposal(
         moves=(move,),
         predicted=predicted,
