@@ -6,9 +6,9 @@ recipe. Whatever is missing, stale, out of range or signed over something else r
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 
 from cytoloop.app.permissions import check
+from cytoloop.app.production import unsafe_target
 from cytoloop.compliance.gate import GateAnswer, GateQuestion, judge
 from cytoloop.compliance.gate import Move as GateMove
 from cytoloop.compliance.view import StudyView
@@ -22,7 +22,7 @@ from cytoloop.core.recipe import Operation, Parameter, Recipe, UnitProcedure, op
 from cytoloop.core.signature import answered
 from cytoloop.core.time import Instant
 from cytoloop.core.words import Words
-from cytoloop.feedback.claim import rule_document, rule_sha256
+from cytoloop.feedback.claim import check_rule, rule_document, rule_sha256
 from cytoloop.feedback.propose_check import problem_with_figures, problem_with_moves
 
 OPTIONS = ("no", "yes", "decline")
@@ -111,16 +111,6 @@ def next_master(
     return made
 
 
-def unsafe_target(master: MasterRecipe) -> str | None:
-    """The first target that no batch may run with, and why; None when each is a number inside its approved range."""
-    for name, each in master.recipe.parameters().items():
-        if not isfinite(each.target) or not each.par[0] <= each.target <= each.par[1]:
-            return (
-                f"{name} {each.target:g} {each.unit} is outside its approved range {each.par[0]:g} to {each.par[1]:g}"
-            )
-    return None
-
-
 def with_targets(
     master: MasterRecipe, moves: Sequence[ParameterMove], version: int, former: MasterRecipe | None = None
 ) -> MasterRecipe:
@@ -191,5 +181,6 @@ def _demand_claim(draft: ProposalDrafted, change: ChangeSigned, claimed: ChangeC
     rule = claimed.rule
     if claimed.proposal != draft.proposal or rule.from_version != draft.from_version or rule.recipe != draft.recipe:
         raise RefusedError(f"{claimed.claim} is not the claim of {draft.proposal}")
+    check_rule(rule)
     if not claimed.rule_sha256 == rule_sha256(rule) == change.claim_sha256:
         raise RefusedError(f"the rule of {claimed.claim} is not the one that was signed with {change.change}")

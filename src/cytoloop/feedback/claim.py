@@ -135,7 +135,9 @@ def e_values(values: Floats, new: NDArray[np.bool_], odds: Sequence[float]) -> F
 
 def check_rule(rule: ClaimRule) -> None:
     """UserError when a rule is not one that this test can hold to."""
-    figures = [rule.error_kept, rule.error_refuted, *rule.odds, rule.claimed.effect, *(g.effect for g in rule.guarded)]
+    figures = [rule.error_kept, rule.error_refuted, rule.expected_from, *rule.odds, *rule.power.values()]
+    for each in (rule.claimed, *rule.guarded):
+        figures += [each.effect, each.predicted.low, each.predicted.median, each.predicted.high]
     if rule.test != TEST:
         raise UserError(f"the claim is to be tested by {rule.test!r}; this release knows {TEST!r}")
     if not all(isfinite(each) for each in figures) or not rule.odds or min(rule.odds) <= 1.0:
