@@ -92,7 +92,7 @@ def claim_of(
     return ChangeClaimed(claim=name.replace("PROP", "CLAIM"), proposal=name, rule=rule, rule_sha256=rule_sha256(rule))
 
 
-def tests_due(
+def what_is_due(
     claim: ClaimRecord, batches: Sequence[Batch], knows: Knows, targets: Mapping[str, float]
 ) -> list[ClaimTested | ClaimDecided]:
     """What is to be entered of an open claim now that `batches` have ended, in the order they ended.

@@ -6,28 +6,21 @@ nobody could tell which change did what.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from cytoloop.app.changing import (
-    CARRIED,
-    OPTIONS,
-    Decided,
-    change_shown,
-    draft_problem,
-    gate_verdict,
-    next_master,
-)
-from cytoloop.app.claiming import (
-    ClaimRecord,
-    Knows,
-    claim_of,
-    claims_of,
-    lineage_of,
-    observed_changes,
-    results_of,
-    tests_due,
+from cytoloop.app.changing import CARRIED, OPTIONS, Decided, change_shown, draft_problem, gate_verdict, next_master
+from cytoloop.app.claiming import ClaimRecord, Knows, claim_of, claims_of, lineage_of, what_is_due
+from cytoloop.app.drafting import (
+    NOTHING_TO_CLAIM,
+    Ground,
+    Pairs,
+    Read,
+    drafted_on,
+    found_on,
+    problem_with,
+    way_back,
 )
 from cytoloop.app.production import approve, approved_version, in_force, recipe_stream
 from cytoloop.app.registrar import Registrar
@@ -39,38 +32,17 @@ from cytoloop.core.entry import Fact
 from cytoloop.core.equipment import Door
 from cytoloop.core.facts.claim import ChangeClaimed, ProposalWithheld
 from cytoloop.core.facts.compliance import GateJudged
-from cytoloop.core.facts.feedback import ChangeSigned, Lineage, ParameterMove, ProposalDeclined, ProposalDrafted
+from cytoloop.core.facts.feedback import ChangeSigned, ProposalDeclined, ProposalDrafted
 from cytoloop.core.facts.production import RecipeApproved
 from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.words import Words
 from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.claim_draft import Versions
-from cytoloop.feedback.control import Lever
-from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.forecast import Limits
-from cytoloop.feedback.propose import RESOLUTION, Correct, NoProposal, Proposal, propose
-from cytoloop.feedback.propose_check import Executed, problem_with_batches, problem_with_model, problem_with_sign
+from cytoloop.feedback.propose import NoProposal
 from cytoloop.production.recipe_text import content_sha256, from_content
 
 LEARNING = "system:feedback"
-
-Pairs = Sequence[tuple[Batch, BatchHistory]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What a proposal departs from: the version in force and what was decided about the recipe so far."""
-
-    current: RecipeApproved
-    master: MasterRecipe
-    facts: tuple[Fact, ...]
-    """Of the recipe's stream."""
-
-    @property
-    def targets(self) -> dict[str, float]:
-        """Every parameter's target in force."""
-        return {name: each.target for name, each in self.master.recipe.parameters().items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +57,12 @@ class Proposer:
     async def propose(self, fit: PopulationFit, pairs: Pairs, study: StudyView, *, seed: int) -> None:
         """Draft what finished batches speak for and have it decided; or enter why nothing is proposed."""
         ground, batches = self.ground(pairs[-1][0].created.recipe), [batch for batch, _ in pairs]
-        problem = self._problem(ground, fit, pairs)
-        found = NoProposal(reason=problem) if problem else self._found(ground, fit, pairs, seed)
+        problem = problem_with(ground, fit, pairs)
+        found = NoProposal(reason=problem) if problem else found_on(ground, fit, pairs, seed)
         if isinstance(found, NoProposal):
             self._withhold(ground, batches, found.reason)
             return
-        drafted = self._drafted(found, ground, batches, study)
+        drafted = drafted_on(ground, found, self._read(batches), study, self.registrar.clock.now())
         dice = np.random.default_rng([seed, ground.current.version, len(batches), 1])
         claimed = claim_of(
             found,
@@ -103,14 +75,14 @@ class Proposer:
             ),
             batches,
             twin=fit.twin,
-            limits=_limits(ground, batches),
+            limits=release_limits(ground.master.product, batches[-1].created.weight),
             targets=ground.targets,
             generator=dice,
         )
         if claimed is None:
-            self._withhold(ground, batches, _NOTHING_TO_CLAIM)
+            self._withhold(ground, batches, NOTHING_TO_CLAIM)
             return
-        await self._carried(drafted, claimed, ground, study)
+        await self.carry(drafted, claimed, ground, study)
 
     def test_claims(self, recipe: str, batches: Sequence[Batch]) -> None:
         """Enter what the ended batches say of each open claim."""
@@ -120,7 +92,7 @@ class Proposer:
                 continue
             before = approved_version(self.registrar.ledger, self.line, recipe, claim.claimed.rule.from_version)
             targets = {n: p.target for n, p in from_content(before.content).recipe.parameters().items()}
-            for fact in tests_due(claim, batches, self.knows, targets):
+            for fact in what_is_due(claim, batches, self.knows, targets):
                 self.registrar.say(stream, fact, actor=LEARNING)
 
     async def roll_back(self, recipe: str, batches: Sequence[Batch], study: StudyView, *, seed: int) -> None:
@@ -130,8 +102,9 @@ class Proposer:
             if claim.state != "refuted" or claim.roll_back or ground.current.version != rule.to_version:
                 continue
             former = from_content(approved_version(self.registrar.ledger, self.line, recipe, rule.from_version).content)
-            drafted = self._way_back(claim, ground, batches, study, np.random.default_rng([seed, rule.to_version, 2]))
-            await self._carried(drafted, None, ground, study, former)
+            compared = self._read([batch for batch in batches if batch.ended])
+            drafted = way_back(ground, claim, compared, study, self.registrar.clock.now(), seed=seed)
+            await self.carry(drafted, None, ground, study, former)
 
     def ground(self, recipe: str) -> Ground:
         """The version in force now, and what was decided so far."""
@@ -140,103 +113,10 @@ class Proposer:
         facts = tuple(each.fact for each in ledger.stream(recipe_stream(self.line, recipe)))
         return Ground(current=current, master=from_content(current.content), facts=facts)
 
-    def _problem(self, ground: Ground, fit: PopulationFit, pairs: Pairs) -> Words | None:
-        waits = [claim for claim in claims_of(ground.facts).values() if claim.state in ("open", "proposed")]
-        if waits:
-            return _waits(waits[0])
-        unread = [claim for claim in claims_of(ground.facts).values() if claim.state == "refuted"]
-        if any(claim.claimed.rule.to_version == ground.current.version and not claim.roll_back for claim in unread):
-            return _REFUTED_IN_FORCE
-        stranger = next((batch for batch, _ in pairs if not self._own(batch, ground)), None)
-        if stranger is not None:
-            return _stranger(stranger)
-        histories = [history for _, history in pairs]
-        return problem_with_batches(histories) or problem_with_model(fit, histories)
-
-    def _own(self, batch: Batch, ground: Ground) -> bool:
-        created, product = batch.created, ground.master.product.product
-        return (created.line, created.recipe, created.product) == (self.line, ground.current.recipe, product)
-
-    def _found(self, ground: Ground, fit: PopulationFit, pairs: Pairs, seed: int) -> Proposal | NoProposal:
-        batches = [batch for batch, _ in pairs]
-        return propose(
-            fit,
-            parameters=ground.targets,
-            levers=proposal_levers(ground.master),
-            patients=[release_limits(ground.master.product, batch.created.weight) for batch in batches],
-            generator=np.random.default_rng([seed, ground.current.version, len(batches)]),
-            refuted=_refuted(ground.facts),
-            correct=_correction(batches),
-        )
-
-    def _drafted(self, found: Proposal, ground: Ground, batches: Sequence[Batch], study: StudyView) -> ProposalDrafted:
-        drafted = ProposalDrafted(
-            proposal=self._name(ground, batches),
-            recipe=ground.current.recipe,
-            from_version=ground.current.version,
-            moves=found.moves,
-            twin=found.twin,
-            batches=found.batches,
-            predicted=found.predicted,
-            risk=found.risk.en,
-            gate_row=0,
-            filing=_filing(study).en,
-            risk_zh=found.risk.zh,
-            filing_zh=_filing(study).zh,
-            chance_before=found.before,
-            chance_after=found.after,
-            expected_before=found.quantiles_before,
-            expected_after=found.quantiles_after,
-            lineage=self._lineage(batches),
-        )
-        return self._judged(drafted, ground, study)
-
-    def _way_back(
-        self,
-        claim: ClaimRecord,
-        ground: Ground,
-        batches: Sequence[Batch],
-        study: StudyView,
-        generator: np.random.Generator,
-    ) -> ProposalDrafted:
-        first = next(
-            fact
-            for fact in ground.facts
-            if isinstance(fact, ProposalDrafted) and fact.proposal == claim.claimed.proposal
-        )
-        compared = [batch for batch in batches if batch.ended]
-        risk = _back_risk(claim)
-        drafted = ProposalDrafted(
-            proposal=f"{self._name(ground, compared)}-BACK",
-            recipe=ground.current.recipe,
-            from_version=ground.current.version,
-            moves=tuple(ParameterMove(parameter=m.parameter, old=m.new, new=m.old, unit=m.unit) for m in first.moves),
-            twin=first.twin,
-            batches=tuple(batch.number for batch in compared),
-            predicted=observed_changes(claim.claimed.rule, compared, generator),
-            risk=risk.en,
-            gate_row=0,
-            filing=_filing(study).en,
-            kind="roll-back",
-            risk_zh=risk.zh,
-            filing_zh=_filing(study).zh,
-            lineage=self._lineage(compared),
-            undoes=claim.claimed.claim,
-        )
-        return self._judged(drafted, ground, study)
-
-    def _judged(self, drafted: ProposalDrafted, ground: Ground, study: StudyView) -> ProposalDrafted:
-        """The draft with the row of the gate that will answer it."""
-        answer = gate_verdict(drafted, ground.master, study, self.registrar.clock.now())
-        return replace(drafted, gate_row=answer.row)
-
-    def _name(self, ground: Ground, batches: Sequence[Batch]) -> str:
-        line = self.line.upper().replace("_", "-")
-        return f"PROP-{line}-{ground.current.version:03d}-{len(batches):03d}"
-
-    def _lineage(self, batches: Sequence[Batch]) -> tuple[Lineage, ...]:
+    def _read(self, batches: Sequence[Batch]) -> Read:
         ledger = self.registrar.ledger
-        return tuple(lineage_of(batch, list(ledger.stream(f"batch/{batch.number}"))) for batch in batches)
+        lineage = tuple(lineage_of(batch, list(ledger.stream(f"batch/{batch.number}"))) for batch in batches)
+        return Read(batches=tuple(batches), lineage=lineage)
 
     def _claims(self, recipe: str) -> Mapping[str, ClaimRecord]:
         stream = self.registrar.ledger.stream(recipe_stream(self.line, recipe))
@@ -252,7 +132,7 @@ class Proposer:
         )
         self.registrar.say(recipe_stream(self.line, ground.current.recipe), withheld, actor=LEARNING)
 
-    async def _carried(
+    async def carry(
         self,
         drafted: ProposalDrafted,
         claimed: ChangeClaimed | None,
@@ -340,79 +220,3 @@ async def approve_version(
         shown=shown,
     )
     return approve(registrar, line, master, answer.signature, change=change.change if change else None)
-
-
-def proposal_levers(master: MasterRecipe) -> dict[str, Lever]:
-    """Targets a proposal may move: those the twin knows the effect of, whose range has a provenance."""
-    return {
-        name: Lever(value=p.target, low=p.par[0], high=p.par[1], unit=p.unit)
-        for name, p in master.recipe.parameters().items()
-        if name in RESOLUTION and p.dossier_ref
-    }
-
-
-def executed_of(batch: Batch) -> Executed:
-    """What the batch ran at, moves included, and what it came to."""
-    return Executed(batch=batch.number, parameters=dict(batch.parameters), results=results_of(batch))
-
-
-def _correction(batches: Sequence[Batch]) -> Correct:
-    executed = [executed_of(batch) for batch in batches]
-    return lambda move, predicted: problem_with_sign(move, predicted, executed) or predicted
-
-
-def _refuted(facts: Sequence[Fact]) -> set[tuple[str, float]]:
-    """Moves whose claim was refuted: they are not proposed again."""
-    lost = {claim.claimed.proposal for claim in claims_of(facts).values() if claim.state == "refuted"}
-    drafts = (fact for fact in facts if isinstance(fact, ProposalDrafted) and fact.proposal in lost)
-    return {(move.parameter, move.new) for draft in drafts for move in draft.moves}
-
-
-def _limits(ground: Ground, batches: Sequence[Batch]) -> Limits:
-    return release_limits(ground.master.product, batches[-1].created.weight)
-
-
-def _filing(study: StudyView) -> Words:
-    if study.filed_scope == "ranges":
-        return Words(
-            en="inside the filed ranges; a person says whether it is substantive (Decree 818 Art. 18)",
-            zh="在备案范围之内；是否属实质性变更由人判断（国务院令第 818 号第十八条）",
-        )
-    return Words(
-        en="the filed protocol holds the recipe: a person says whether it is substantive (Decree 818 Art. 18)",
-        zh="备案方案包含该配方：是否属实质性变更由人判断（国务院令第 818 号第十八条）",
-    )
-
-
-def _back_risk(claim: ClaimRecord) -> Words:
-    decided = claim.decided
-    assert decided is not None, "only a decided claim is rolled back"
-    return Words(
-        en=f"back to the targets before {claim.claimed.proposal}, whose claim was refuted: {decided.reason}",
-        zh=f"恢复 {claim.claimed.proposal} 之前的目标值，其变更声明已被否定：{decided.reason}",
-    )
-
-
-def _waits(claim: ClaimRecord) -> Words:
-    name, most = claim.claimed.claim, claim.claimed.rule.most_batches
-    return Words(
-        en=f"{name} is not decided yet (at most {most} batches): a second change now would hide what the first did",
-        zh=f"{name} 尚未判定（最多 {most} 批）：此时再作变更将无法区分各变更的效果",
-    )
-
-
-def _stranger(batch: Batch) -> Words:
-    return Words(
-        en=f"batch {batch.number} is of another line, recipe or product: it says nothing of this one",
-        zh=f"批次 {batch.number} 属于其他产线、配方或产品，不能作为本配方的证据",
-    )
-
-
-_REFUTED_IN_FORCE = Words(
-    en="the version in force rests on a refuted claim: the way back is decided first",
-    zh="现行版本所依据的变更声明已被否定：须先决定是否回退",
-)
-_NOTHING_TO_CLAIM = Words(
-    en="no single attribute is expected to improve for certain: there is nothing that batches could test",
-    zh="没有任何单一属性确定改进：无可由批次检验的声明",
-)
