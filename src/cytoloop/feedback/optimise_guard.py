@@ -1,0 +1,167 @@
+"""Guard: how far a prior is believed, judged by what the experiments say of it.
+
+Two hypotheses for each objective: "the prior holds, up to a level, a slope and a smooth residual"
+(y = prior + a + b prior + residual) and "the prior says nothing". Both are surrogates over the same values, and their
+weights are the posterior odds: evidence times what was believed before (Kennedy & O'Hagan 2001, J R Stat Soc B 63:425
+for the form; Rasmussen & Williams 2006, section 5.2 for the comparison). A prior that was wrong loses its weight by
+as much as it was wrong; below `LET_GO` it is not asked any more.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cytoloop.feedback.optimise_prior import Spread
+from cytoloop.feedback.optimise_space import Floats
+from cytoloop.feedback.surrogate import Block, Experiments, Fitted, fit
+
+BELIEVED = 0.8
+"""Probability that a prior holds, before any experiment."""
+
+LET_GO = 0.05
+"""Below this probability the prior is let go."""
+
+RESIDUAL = 0.5
+"""Expected standard deviation of what a trusted prior leaves, in units of the scale."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """One way to see an objective, with its weight."""
+
+    trusts: bool
+    """Whether the prior is its mean."""
+    weight: float
+    fitted: Fitted = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """What is believed of one objective. Its own units are `scale` times the surrogates', from `centre`."""
+
+    name: str
+    centre: float
+    scale: float
+    prior: Spread | None
+    hypotheses: tuple[Hypothesis, ...]
+
+    @property
+    def trust(self) -> float:
+        """Weight of the prior."""
+        return sum(each.weight for each in self.hypotheses if each.trusts)
+
+    def at(self, u: Floats, features: Floats, said: Floats) -> list[tuple[float, Floats, Floats]]:
+        """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m,) is the prior's mean."""
+        found = []
+        for each in self.hypotheses:
+            base, columns = self._from_prior(each.trusts, features, said)
+            mean, sd = each.fitted.at(u, columns)
+            found.append((each.weight, base + self.scale * mean, self.scale * sd))
+        return found
+
+    def together(self, u: Floats, features: Floats, said: Floats) -> tuple[Floats, Floats]:
+        """Mean and standard deviation of the mixture of hypotheses."""
+        parts = self.at(u, features, said)
+        mean = sum((weight * each for weight, each, _ in parts), np.zeros(len(u)))
+        second = sum((weight * (sd**2 + (each - mean) ** 2) for weight, each, sd in parts), np.zeros(len(u)))
+        return mean, np.sqrt(second)
+
+    def and_believed(self, u: Floats, features: Floats, said: Floats) -> "Belief":
+        """As if one more experiment (shapes (1, ...)) had given what each hypothesis expects."""
+        hypotheses = []
+        for each in self.hypotheses:
+            _, columns = self._from_prior(each.trusts, features, said)
+            mean, _ = each.fitted.at(u, columns)
+            more = each.fitted.and_believed(u, columns, float(mean[0]))
+            hypotheses.append(Hypothesis(trusts=each.trusts, weight=each.weight, fitted=more))
+        return Belief(
+            name=self.name, centre=self.centre, scale=self.scale, prior=self.prior, hypotheses=tuple(hypotheses)
+        )
+
+    def _from_prior(self, trusts: bool, features: Floats, said: Floats) -> tuple[Floats, Floats]:
+        if not trusts or self.prior is None:
+            return np.full(len(features), self.centre), features
+        filled = spoken(said, self.prior)
+        return filled, np.column_stack([features, (filled - self.prior.middle) / self.scale])
+
+
+def spoken(said: Floats, prior: Spread) -> Floats:
+    """The prior's means; where it says nothing, its middle over the space."""
+    return np.where(np.isfinite(said), said, prior.middle)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """All values of one objective so far."""
+
+    name: str
+    x: Floats = field(repr=False)
+    features: Floats = field(repr=False)
+    sites: "np.ndarray[tuple[int], np.dtype[np.int64]]" = field(repr=False)
+    values: Floats = field(repr=False)
+    """In the objective's units (n,)."""
+    said: Floats = field(repr=False)
+    """The prior's means at the experiments (n,)."""
+
+
+def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Belief:
+    """Both hypotheses fitted and weighed; without a usable prior there is one."""
+    usable = prior if prior is not None and prior.usable else None
+    centre, scale = _units(told.values, usable)
+    plain = fit(blocks, _experiments(told, (told.values - centre) / scale))
+    alone = Hypothesis(trusts=False, weight=1.0, fitted=plain)
+    if usable is None:
+        return Belief(name=told.name, centre=centre, scale=scale, prior=prior, hypotheses=(alone,))
+    trusting = _trusting(told, blocks, usable, scale)
+    weight = _weight(trusting.evidence - plain.evidence)
+    hypotheses = [Hypothesis(trusts=True, weight=weight, fitted=trusting)] if weight >= LET_GO else []
+    if weight <= 1.0 - LET_GO:
+        hypotheses.append(Hypothesis(trusts=False, weight=1.0 - weight, fitted=plain))
+    total = sum(each.weight for each in hypotheses)
+    shares = tuple(Hypothesis(trusts=h.trusts, weight=h.weight / total, fitted=h.fitted) for h in hypotheses)
+    return Belief(name=told.name, centre=centre, scale=scale, prior=usable, hypotheses=shares)
+
+
+def _trusting(told: Told, blocks: tuple[Block, ...], prior: Spread, scale: float) -> Fitted:
+    """Values less the prior; the trends that are left are smaller, and one more says how far its slope is off."""
+    said = spoken(told.said, prior)
+    slope = Block(name="slope", width=1, centre=math.log(0.5), spread=1.0)
+    smaller = tuple(
+        Block(name=b.name, width=b.width, centre=b.centre + (math.log(RESIDUAL**2) if b.name in TRENDS else 0.0),
+              spread=b.spread)
+        for b in blocks
+    )  # fmt: skip
+    columns = np.column_stack([told.features, (said - prior.middle) / scale])
+    values = Experiments(x=told.x, features=columns, sites=told.sites, y=(told.values - said) / scale)
+    return fit((*smaller, slope), values, amplitude=RESIDUAL)
+
+
+TRENDS = ("linear", "curved")
+"""Blocks that shrink with a trusted prior."""
+
+
+def _weight(gained: float) -> float:
+    """Posterior probability that the prior holds, from the gain in log evidence."""
+    odds = math.log(BELIEVED / (1.0 - BELIEVED)) + gained
+    return 1.0 / (1.0 + math.exp(-max(-500.0, min(500.0, odds))))
+
+
+def _experiments(told: Told, y: Floats) -> Experiments:
+    return Experiments(x=told.x, features=told.features, sites=told.sites, y=y)
+
+
+def _units(values: Floats, prior: Spread | None) -> tuple[float, float]:
+    """Centre and scale: of the values, and while they are few, of the prior."""
+    count = len(values)
+    if not count:
+        return (prior.middle, prior.sd) if prior else (0.0, 1.0)
+    spread = float(values.std())
+    if prior is not None and count < 4:
+        sd = min(max(prior.sd, 0.3 * spread), 10.0 * spread) if spread > 0.0 else prior.sd
+        return prior.middle, math.sqrt((sd**2 + count * spread**2) / (1 + count)) if count > 1 else prior.sd
+    level = float(values.mean())
+    least = max(1e-6 * abs(level), 1e-300)
+    if count < 3:
+        least = max(0.05 * abs(level), least)
+    return level, spread if spread > least else (least if abs(level) > 0.0 else 1.0)
