@@ -1,7 +1,7 @@
 """Campaign: in-silico campaigns of virtual batches of a pack, on the simulated facility or on the pack's twin.
 
-What is asked becomes a plan (`feedback.in_silico`) and blocks of work that any worker can do; workers are this machine's
-cores or a cluster's. Nothing here touches a record: a virtual batch is nobody's batch.
+What is asked becomes a plan (`feedback.in_silico`) and blocks of work that any worker can do; workers are this
+machine's cores or a cluster's. Nothing here touches a record: a virtual batch is nobody's batch.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
+from cytoloop.app.views_proposal import ProposalBrief, proposals_view
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.clinic.order import order
 from cytoloop.clinic.timeline import timeline
@@ -149,6 +150,8 @@ class LoopView:
     quality: QualityView
     feedback: FeedbackView
     lines: tuple[LineView, ...]
+    proposals: tuple[ProposalBrief, ...]
+    """Every proposal with its claim, newest first."""
     running: tuple[BatchLine, ...]
     """Batches that run or are held."""
     steps_now: Mapping[str, int] = field(hash=False)
@@ -168,6 +171,7 @@ def loop_view(shelf: Shelf) -> LoopView:
         quality=_quality(shelf, batches),
         feedback=_feedback(shelf),
         lines=lines_view(shelf),
+        proposals=proposals_view(shelf),
         running=active,
         steps_now=_tally(line.operation.en for line in active if line.operation),
     )

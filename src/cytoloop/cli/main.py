@@ -25,6 +25,7 @@ from cytoloop.cli import (
     pack,
     people,
     plant,
+    proposal,
     recipe,
     record,
     simulate,
@@ -65,6 +66,7 @@ app.add_typer(batch.app, name="batch")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(proposal.app, name="proposal")
 app.add_typer(pack.app, name="pack")
 app.add_typer(people.app, name="people")
 app.add_typer(importing.app, name="import")

@@ -21,6 +21,13 @@ Floats: TypeAlias = NDArray[np.float64]
 ROUNDS = 25
 """Most iterations of the fit of the hyperparameters."""
 
+LENGTH = math.sqrt(2.0) - 3.0
+"""Mode of the logarithm of a length scale in one dimension: of the log-normal density with mean sqrt 2 and variance 3
+(Hvarfner et al. 2024, eq. 7)."""
+
+NOISE = -5.0
+"""Mode of the logarithm of the noise variance, in units of the scale: of the log-normal density with mean -4, variance 1."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
@@ -126,8 +133,8 @@ def _hyperprior(blocks: tuple[Block, ...], experiments: Experiments, amplitude: 
     """Means and standard deviations of the hyperparameters' logarithms, in the kernel's order."""
     dimension = experiments.x.shape[1]
     several = len(np.unique(experiments.sites)) > 1
-    length = math.sqrt(2.0) + 0.5 * math.log(max(1, dimension))
-    fixed = [(2.0 * math.log(amplitude), 1.0), (math.log(0.01), 1.5), (math.log(0.1) if several else -30.0, several)]
+    length = LENGTH + 0.5 * math.log(max(1, dimension))
+    fixed = [(2.0 * math.log(amplitude), 1.0), (NOISE, 1.0), (math.log(0.1) if several else -30.0, several)]
     rest = [(block.centre, block.spread) for block in blocks]
     pairs = [(length, math.sqrt(3.0))] * dimension + [(at, float(sd)) for at, sd in fixed] + rest
     both = np.array(pairs, dtype=float)
