@@ -12,6 +12,7 @@ from typing import Literal
 
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
+from cytoloop.feedback.residual import Residual, figures_of, residuals_of
 
 Scale = Literal["log", "logit"]
 
@@ -65,6 +66,10 @@ NOISE: tuple[str, ...] = (
 )
 """Attributes with a measurement error: relative for counts and copies, absolute for the rest."""
 
+PROBES: dict[str, tuple[float, float]] = {"lactate_online": (1.2, 1.2), "biomass_online": (0.02, 0.04)}
+"""Attributes of probes that a pack need not state -> error of one window's median, and what the equations miss at one
+moment before any batch; absolute for lactate (mmol/L), relative for the biomass signal."""
+
 DRIFT: tuple[str, ...] = ("viable_cell_density", "viability", "memory_fraction", "glucose")
 """Attributes whose forecast widens with the square root of the days ahead, for what the equations leave out."""
 
@@ -105,6 +110,9 @@ class Twin:
     equations leave out of a forecast (Kennedy & O'Hagan 2001, J R Stat Soc B 63:425)."""
     batches: tuple[str, ...] = ()
     """Batches it was fitted on."""
+    residual: Mapping[str, Residual] = field(default_factory=dict, hash=False)
+    """Attribute of DRIFT -> what finished batches say that the equations miss of a running one; takes the drift's
+    place in a forecast."""
 
     @property
     def sha256(self) -> str:
@@ -131,7 +139,7 @@ class Twin:
         """What a fit decides, as a TwinFitted keeps it: the population, "drift:<attribute>", "misfit:<attribute>"."""
         drift = {f"{_DRIFT_PREFIX}{name}": pair for name, pair in self.drift.items()}
         misfit = {f"{_MISFIT_PREFIX}{name}": (0.0, sd) for name, sd in self.misfit.items()}
-        return {**self.population, **drift, **misfit}
+        return {**self.population, **drift, **misfit, **figures_of(self.residual)}
 
     def with_figures(
         self, figures: Mapping[str, tuple[float, float]], *, version: int, batches: Iterable[str]
@@ -140,15 +148,20 @@ class Twin:
 
         UserError when a figure is missing, not finite, or a spread is not above 0: a poisoned twin never runs.
         """
-        _check_figures(self.figures(), figures)
+        _check_figures(replace(self, residual={}, misfit={name: 1.0 for name in MISFIT}).figures(), figures)
         pairs = {name: (float(pair[0]), float(pair[1])) for name, pair in figures.items()}
         return replace(
             self,
             version=version,
             population={name: pairs[name] for name in NAMES},
             drift={name: pairs[f"{_DRIFT_PREFIX}{name}"] for name in DRIFT},
-            misfit={name: pairs[f"{_MISFIT_PREFIX}{name}"][1] for name in MISFIT},
+            misfit={
+                name: pairs[f"{_MISFIT_PREFIX}{name}"][1]
+                for name in (*MISFIT, *PROBES)
+                if name in MISFIT or f"{_MISFIT_PREFIX}{name}" in pairs
+            },
             batches=tuple(batches),
+            residual=residuals_of(pairs),
         )
 
     @classmethod
