@@ -22,6 +22,8 @@ from cytoloop.cli import (
     identity,
     importing,
     line,
+    order,
+    outcome,
     pack,
     people,
     plant,
@@ -78,6 +80,8 @@ plant.app.command("sparkplug")(sparkplug.serve)
 plant.app.command("listen")(sparkplug.listening)
 app.add_typer(plant.app, name="plant")
 app.add_typer(line.app, name="line")
+app.add_typer(order.app, name="order")
+app.add_typer(outcome.app, name="outcome")
 app.add_typer(work.app, name="work")
 app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")

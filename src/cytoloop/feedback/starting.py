@@ -7,9 +7,10 @@ this is asked for, so the model says little and says how little:
 
 t is the logit of the failure probability that the twin's virtual donors give for this patient and recipe (left out
 where there is no twin), x_j is a pre-stated factor of the patient in standard deviations of the batches so far. Priors
-are weakly informative: a normal with mean 0 beside a twin, else at one failure in five, and standard deviation 1.5;
-s normal around 1 with 0.5; b_j normal around 0 with 0.7, half a unit less than Gelman et al. 2008 (Ann Appl Stat
-2:1360) would allow for one factor, for there are several. The posterior is sampled by importance from a t around its
+are weakly informative, after Gelman et al. 2008 (Ann Appl Stat 2:1360): the intercept normal with standard deviation
+1.5, around 0 beside a twin, else around one failure in five; s normal around 1 with 0.5; b_j normal around 0 with 0.5,
+for a standard deviation of one factor beside others seldom changes the odds more than threefold.
+The posterior is sampled by importance from a t around its
 mode (Gelman et al., Bayesian Data Analysis 3rd ed., ch. 10.4): a log-concave posterior of a few dimensions, whose
 effective number of draws is checked. What it says is an association in past batches, not what a change would cause.
 """
@@ -34,7 +35,7 @@ LEAST_KNOWN = 8
 WIDEST = 0.5
 """Width of the 90 % interval above which the answer is "not enough": it would fit a safe patient and a lost one."""
 
-_INTERCEPT, _BASE, _SLOPE, _TWIN_SLOPE = 1.5, log(0.2 / 0.8), 0.7, 0.5
+_INTERCEPT, _BASE, _SLOPE, _TWIN_SLOPE = 1.5, log(0.2 / 0.8), 0.5, 0.5
 _CHANCE = (0.005, 0.995)
 """Where a twin's probability is cut: it has been wrong by more than a simulation can show."""
 

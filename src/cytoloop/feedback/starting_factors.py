@@ -22,6 +22,8 @@ class Factor:
     """Whether it acts on the log scale: a count that halves."""
     timing: bool = False
     """Whether it recovers with time after a treatment, so that another day may help."""
+    spelled: tuple[str, ...] = ()
+    """Other spellings of its unit, as observations carry it."""
     codes: tuple[str, ...] = ()
     """LOINC codes of observations that carry it."""
 
@@ -30,7 +32,8 @@ FACTORS: Mapping[str, Factor] = {
     "weight": Factor(
         words=Words(en="weight", zh="体重"), unit="kg", low=1.0, high=400.0, log=True, codes=("29463-7",)
     ),
-    "age": Factor(words=Words(en="age", zh="年龄"), unit="years", low=0.0, high=120.0, codes=("30525-0",)),
+    "age": Factor(words=Words(en="age", zh="年龄"), unit="years", low=0.0, high=120.0, spelled=("a", "year"),
+        codes=("30525-0",)),
     "lymphocytes": Factor(
         words=Words(en="lymphocytes in blood", zh="血液淋巴细胞计数"), unit="1e6 cells/mL", low=0.0, high=1000.0,
         log=True, timing=True, codes=("731-0", "26474-7"),

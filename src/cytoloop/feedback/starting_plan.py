@@ -12,7 +12,7 @@ from cytoloop.feedback.starting import Past, Risk
 from cytoloop.feedback.starting_factors import FACTORS, PlanB
 
 SLOT_FROM, SECOND_FROM = 0.15, 0.3
-"""Probability of failure from which a slot, and a second collection, are suggested: chosen here, a site sets its own."""
+"""Probability of failure from which a slot, and a second collection, are suggested. Chosen here."""
 _CLEAR = 0.8
 """Share of the draws that must say that a factor adds to the risk before another day is suggested for it."""
 
