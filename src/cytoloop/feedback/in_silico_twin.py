@@ -11,8 +11,8 @@ from cytoloop.feedback.calibrate import scales
 from cytoloop.feedback.culture import begin, natural, schedule, simulate
 from cytoloop.feedback.forecast import IN_PRODUCT, Limits, measured, meets, results_at
 from cytoloop.feedback.in_silico import Experiment
-from cytoloop.feedback.propose import plan_of
 from cytoloop.feedback.twin import DRIFT, NAMES, Twin
+from cytoloop.feedback.virtual import plan_of
 
 KNOWN: tuple[str, ...] = (
     "activation.seeding_density", "activation.volume", "activation.il2", "activation.duration", "transduction.moi",
