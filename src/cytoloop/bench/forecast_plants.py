@@ -86,7 +86,10 @@ def recipe(generator: np.random.Generator) -> Recipe:
     """A batch's own parameters, inside the pack's ranges."""
     return Recipe(
         start=Start(
-            seeding_density=float(generator.uniform(0.85, 1.15)), volume=200.0, viability=0.95, expansion_at=EXPANSION_AT
+            seeding_density=float(generator.uniform(0.85, 1.15)),
+            volume=200.0,
+            viability=0.95,
+            expansion_at=EXPANSION_AT,
         ),
         perfusion=float(generator.uniform(0.5, 1.2)),
         harvest_at=24 * int(generator.integers(9, 12)),
@@ -187,9 +190,7 @@ def _case(name: str, plan: Recipe, course: Course, assays: Assays, generator: np
         Control(at=EXPANSION_AT, perfusion_rate=plan.perfusion, il2=100.0),
     )
     made = history(batch=name, start=plan.start, controls=controls, observations=seen, harvest_at=float(end))
-    truth = dict(
-        zip(TOLD, (course.viable[end], viability[end], course.memory[end], course.glucose[end]), strict=True)
-    )
+    truth = dict(zip(TOLD, (course.viable[end], viability[end], course.memory[end], course.glucose[end]), strict=True))
     return Case(seen=made, truth={name: float(value) for name, value in truth.items()}, at=float(end))
 
 

@@ -99,7 +99,9 @@ def _response(kind: Kind, x: Floats, peak: float, width: float) -> Floats:
         return np.asarray(np.log(dose / (half + dose) * (half + 1.1) / 1.1))
     best = max(peak + 0.1, 0.05)
     ratio = best / (2.0 * half + best)  # S / (K + S + S^2 / Ki) with its peak at sqrt(K Ki) = best
-    return np.asarray(np.log(dose / (half + dose + half * (dose / best) ** 2) / ratio * (2.0 * half + best) / best * ratio))
+    return np.asarray(
+        np.log(dose / (half + dose + half * (dose / best) ** 2) / ratio * (2.0 * half + best) / best * ratio)
+    )
 
 
 def drawn(seed: int, d: int) -> Surface:
@@ -155,9 +157,15 @@ def fitted(truth: Function, d: int, seed: int, count: int = 0) -> Function:
     count = count or 2 * d
     points = qmc.LatinHypercube(d, rng=generator).random(count)
     values = truth(points) * (1.0 + 0.05 * generator.standard_normal(count))
+    return quadratic(points, values)
+
+
+def quadratic(points: Floats, values: Floats) -> Function:
+    """A quadratic in each factor without interactions, through values at points of the unit cube, by ridge."""
     middle = values.mean()
     columns = _quadratic(points)
-    weights = np.linalg.solve(columns.T @ columns + 0.3 * np.eye(2 * d), columns.T @ (values - middle))
+    ridge = 0.3 * np.eye(columns.shape[1])
+    weights = np.linalg.solve(columns.T @ columns + ridge, columns.T @ (values - middle))
     return lambda cube: np.asarray(middle + _quadratic(cube) @ weights)
 
 
@@ -194,9 +202,33 @@ def opposite(truth: Function, d: int) -> Function:
     return lambda cube: truth(1.0 - np.asarray(cube))
 
 
-def hartmann(d: int = 6) -> Function:
+def classic(name: str, seed: int) -> Surface:
+    """A classic test function as a surface: "hartmann" in 6, "ackley" in 10 factors, moved by the seed."""
+    d = {"hartmann": 6, "ackley": 10}[name]
+    truth = hartmann() if name == "hartmann" else ackley(np.random.default_rng([seed, 6]).uniform(0.2, 0.8, d))
+    return Surface(
+        name=name, ranges={f"f{k + 1}": (0.0, 1.0) for k in range(d)}, truth=truth, top=top_of(truth, d, 40),
+        centre=float(truth(np.full((1, d), 0.5))[0]), noise=0.03,
+    )  # fmt: skip
+
+
+def ackley(at: Floats) -> Function:
+    """Ackley's function upside down, smoothed to one hill with ripples, its top of 1 at `at` (Ackley 1987)."""
+
+    def function(cube: Floats) -> Floats:
+        gap = 4.0 * (cube - at)
+        hill = np.exp(-0.2 * np.sqrt((gap**2).mean(axis=1)))
+        ripple = np.exp(np.cos(2.0 * np.pi * gap).mean(axis=1)) / math.e
+        return np.asarray(0.9 * hill + 0.1 * ripple)
+
+    return function
+
+
+def hartmann() -> Function:
     """Hartmann's function in six dimensions, negated (Dixon & Szegö 1978); its maximum is 3.32237."""
-    a = np.array([[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]])
+    a = np.array(
+        [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]
+    )
     p = 1e-4 * np.array([
         [1312, 1696, 5569, 124, 8283, 5886], [2329, 4135, 8307, 3736, 1004, 9991],
         [2348, 1451, 3522, 2883, 3047, 6650], [4047, 8828, 8732, 5743, 1091, 381],

@@ -51,6 +51,12 @@ class Space:
     low: Floats = field(hash=False, repr=False)
     """Lower ends of the ranges that suggestions keep to, on the factor's scale (its logarithm where `log`)."""
     width: Floats = field(hash=False, repr=False)
+    ends: Floats = field(hash=False, repr=False)
+    """The same ranges in units; shape (2, d)."""
+    logs: tuple[int, ...]
+    """Places of factors on a logarithmic scale."""
+    integers: tuple[int, ...]
+    """Places of factors that take whole numbers."""
     rows: Floats = field(hash=False, repr=False)
     """Linear constraints rows @ parameters <= bounds, in units; shape (k, d)."""
     bounds: Floats = field(hash=False, repr=False)
@@ -70,21 +76,24 @@ class Space:
     def unit(self, points: Floats) -> Floats:
         """Coordinates of the unit cube; points in units, shape (m, d)."""
         scaled = points.copy()
-        for place in self._logs():
+        for place in self.logs:
             scaled[:, place] = np.log(np.maximum(points[:, place], 1e-300))
         safe = np.where(self.width > 0.0, self.width, 1.0)
         return np.where(self.width > 0.0, (scaled - self.low) / safe, 0.5)
 
     def natural(self, cube: Floats) -> Floats:
-        """Points in units of the nearest allowed parameters: integers rounded, constraints kept."""
-        points = self._clipped(self.low + np.clip(cube, 0.0, 1.0) * self.width, scaled=True)
-        if len(self.rows):
-            points = self._inside(points)
-        return points
+        """Points in units of the nearest allowed parameters: integers rounded, constraints kept, never outside."""
+        points = self.low + np.clip(cube, 0.0, 1.0) * self.width
+        for place in self.logs:
+            points[:, place] = np.exp(points[:, place])
+        for place in self.integers:
+            points[:, place] = np.rint(points[:, place])
+        points = np.clip(points, self.ends[0], self.ends[1])
+        return self._inside(points) if len(self.rows) else points
 
     def kept(self, cube: Floats) -> Floats:
         """The cube's points moved to the nearest that may be suggested."""
-        if not len(self.rows) and not any(factor.integer for factor in self.factors.values()):
+        if not len(self.rows) and not self.integers:
             return np.where(self.width > 0.0, np.clip(cube, 0.0, 1.0), 0.5)
         return self.unit(self.natural(cube))
 
@@ -97,30 +106,16 @@ class Space:
         """A point in units as parameters."""
         return {name: float(value) for name, value in zip(self.names, point, strict=True)}
 
-    def _logs(self) -> list[int]:
-        return [place for place, name in enumerate(self.names) if self.factors[name].log]
-
-    def _clipped(self, points: Floats, *, scaled: bool) -> Floats:
-        """From the factors' scales to units, inside the ranges to the last bit."""
-        out = points.copy()
-        for place, name in enumerate(self.names):
-            factor = self.factors[name]
-            column = np.exp(out[:, place]) if scaled and factor.log else out[:, place]
-            low, high = par_of(factor)
-            out[:, place] = np.clip(np.rint(column) if factor.integer else column, low, high)
-        return out
-
     def _inside(self, points: Floats) -> Floats:
         """Pulled towards the anchor until every linear constraint holds; exact because they are linear."""
         slack = self.bounds - self.rows @ self.anchor
         ways = (points - self.anchor) @ self.rows.T
         shares = np.where(ways > slack, slack / np.where(ways > slack, ways, 1.0), 1.0).min(axis=1)
         moved = self.anchor + np.clip(shares, 0.0, 1.0)[:, None] * (points - self.anchor)
-        whole = [place for place, name in enumerate(self.names) if self.factors[name].integer]
-        for place in whole:  # towards the anchor, so that a constraint that held still holds
+        for place in self.integers:  # towards the anchor, so that a constraint that held still holds
             up = moved[:, place] < self.anchor[place]
             moved[:, place] = np.where(up, np.ceil(moved[:, place] - 1e-9), np.floor(moved[:, place] + 1e-9))
-        return self._clipped(moved, scaled=False)
+        return np.clip(moved, self.ends[0], self.ends[1])
 
 
 def par_of(factor: Factor) -> tuple[float, float]:
@@ -135,13 +130,16 @@ def space_of(factors: Mapping[str, Factor | tuple[float, float]], totals: Sequen
         raise UserError("the campaign has no factor; give at least one: {'temperature': (30.0, 40.0)}")
     whole = {name: _factor(name, given) for name, given in factors.items()}
     names = tuple(whole)
-    ends = np.array([_scaled(factor) for factor in whole.values()])
+    scaled = np.array([_scaled(factor) for factor in whole.values()])
     rows, bounds = _rows(names, totals)
     return Space(
         names=names,
         factors=whole,
-        low=ends[:, 0],
-        width=ends[:, 1] - ends[:, 0],
+        low=scaled[:, 0],
+        width=scaled[:, 1] - scaled[:, 0],
+        ends=np.array([par_of(factor) for factor in whole.values()]).T.copy(),
+        logs=tuple(place for place, factor in enumerate(whole.values()) if factor.log),
+        integers=tuple(place for place, factor in enumerate(whole.values()) if factor.integer),
         rows=rows,
         bounds=bounds,
         anchor=_anchor(whole, rows, bounds),
@@ -210,9 +208,8 @@ def _anchor(factors: Mapping[str, Factor], rows: Floats, bounds: Floats) -> Floa
     if not found.success:
         raise UserError("the totals leave no parameters inside the ranges of the factors; loosen one of them")
     point: Floats = found.x[:-1]
-    for place, factor in enumerate(factors.values()):
-        if factor.integer:
-            point[place] = np.rint(point[place])
+    whole = [place for place, factor in enumerate(factors.values()) if factor.integer]
+    point[whole] = np.rint(point[whole])
     if np.any(rows @ point > bounds + 1e-9 * (1.0 + np.abs(bounds))):
         raise UserError("the totals leave no whole numbers inside the ranges of the factors; loosen one of them")
     return point
@@ -233,7 +230,7 @@ def _checked(name: str, factor: Factor, value: float) -> float:
         raise UserError(f"factor {name} was set to {value}, which is no number; give the value as executed")
     spread = factor.high - factor.low
     beyond = max(factor.low - number, number - factor.high)
-    if spread > 0.0 and beyond > spread or factor.log and number <= 0.0:
+    if (spread > 0.0 and beyond > spread) or (factor.log and number <= 0.0):
         unit = f" {factor.unit}" if factor.unit else ""
         raise UserError(
             f"factor {name} was set to {number:g}, far outside its range {factor.low:g} to {factor.high:g}{unit}; "

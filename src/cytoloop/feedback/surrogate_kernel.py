@@ -65,6 +65,7 @@ def _evidence_plain(theta: Any, x: Any, blocks: Any, same: Any, y: Any, centre: 
     for m in range(d):
         weights[m] = exp(-2.0 * theta[m])
     s, noise, dev = exp(theta[d]), exp(theta[d + 1]), exp(theta[d + 2])
+    trends = np.exp(theta[d + 3 :])
     k, slope, base = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
     for i in range(n):
         for j in range(i + 1):
@@ -79,7 +80,7 @@ def _evidence_plain(theta: Any, x: Any, blocks: Any, same: Any, y: Any, centre: 
             slope[i, j] = decay * (1.0 + r) * (5.0 / 3.0) * near
             total = base[i, j] * near
             for b in range(c):
-                total += exp(theta[d + 3 + b]) * blocks[b, i, j]
+                total += trends[b] * blocks[b, i, j]
             k[i, j] = total
             k[j, i] = total
         k[i, i] += noise
@@ -101,13 +102,16 @@ def _evidence_plain(theta: Any, x: Any, blocks: Any, same: Any, y: Any, centre: 
             if i == j:
                 w *= 0.5
                 out[d + 1] += w * noise
+            steep = w * slope[i, j]
             for m in range(d):
                 gap = x[i, m] - x[j, m]
-                out[m] += w * slope[i, j] * gap * gap * weights[m]
+                out[m] += steep * gap * gap
             out[d] += w * base[i, j] * (1.0 + dev * same[i, j])
             out[d + 2] += w * base[i, j] * dev * same[i, j]
             for b in range(c):
-                out[d + 3 + b] += w * exp(theta[d + 3 + b]) * blocks[b, i, j]
+                out[d + 3 + b] += w * trends[b] * blocks[b, i, j]
+    for m in range(d):
+        out[m] *= weights[m]
     for p in range(theta.shape[0]):
         if spread[p] > 0.0:
             z = (theta[p] - centre[p]) / spread[p]
