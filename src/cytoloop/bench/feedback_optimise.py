@@ -6,8 +6,7 @@ the centre of the ranges to the optimum is told beside it. Surfaces are drawn by
 take no prior, meet the same problems, noise and budget.
 """
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from statistics import mean, median
 from time import perf_counter
 
@@ -18,6 +17,7 @@ from cytoloop.bench.optimise_runs import (
     BUDGET,
     OBJECTIVE,
     Design,
+    Optimiser,
     Problem,
     Remote,
     Run,
@@ -75,13 +75,14 @@ def _priors(options: Options) -> list[Row]:
 
 def _one(surface: Surface, prior: str, seed: int, budget: int) -> Run:
     d = len(surface.ranges)
-    function: Function | None = {
+    made: dict[str, Callable[[], Function | None]] = {
         "plain": lambda: None,
         "misplaced": lambda: misplaced(seed, d),
         "fitted": lambda: fitted(surface.truth, d, seed),
         "flipped": lambda: flipped(surface.truth, d),
         "opposite": lambda: opposite(surface.truth, d),
-    }[prior]()
+    }
+    function = made[prior]()
     problem = of_surface(surface, seed)
     return run(problem, ours(problem, function and as_prior(function, surface, OBJECTIVE), seed), budget)
 
@@ -193,8 +194,8 @@ def _table(options: Options, problems: Sequence[Problem], where: str) -> list[Ro
     return [line for name, runs in theirs.items() for line in _lines(count, plain, led, name, runs)]
 
 
-def _whole(problem: Problem, optimiser: "Design | Remote | object") -> Run:
-    return run(problem, optimiser, PEER_BUDGET, whole=True)  # type: ignore[arg-type]
+def _whole(problem: Problem, optimiser: Optimiser) -> Run:
+    return run(problem, optimiser, PEER_BUDGET, whole=True)
 
 
 def _lines(where: str, plain: Sequence[Run], led: Sequence[Run], name: str, runs: Sequence[Run]) -> list[Row]:
@@ -218,11 +219,7 @@ def _row(what: str, value: float, peer: str, peer_value: float | None) -> Row:
 def _peers(options: Options, problems: Sequence[Problem]) -> dict[str, list[Run]]:
     """Every library on every problem, one process for each; an empty list where it is not available."""
     options.tick(f"optimisers of the peers: {len(problems)} problems")
-    found: dict[str, list[Run]] = {}
-    with ThreadPoolExecutor(max_workers=1) as pool:  # one at a time: plants are spoken to over one pipe
-        for library, name in LIBRARIES.items():
-            found[name] = pool.submit(_library, options, library, problems).result()
-    return found
+    return {name: _library(options, library, problems) for library, name in LIBRARIES.items()}
 
 
 def _library(options: Options, library: str, problems: Sequence[Problem]) -> list[Run]:

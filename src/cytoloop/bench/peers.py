@@ -16,7 +16,8 @@ from typing import cast
 from cytoloop.core.json import JSON
 
 PINNED = {
-    "bayesian": "torch==2.13.0 botorch==0.18.1 ax-platform==1.3.1 baybe==0.15.0 bofire[optimization]==0.5.0 optuna==5.0.0",
+    "bayesian": "torch==2.13.0 botorch==0.18.1 ax-platform==1.3.1 baybe==0.15.0 "
+    "bofire[optimization]==0.5.0 optuna==5.0.0",
     "dbos": "dbos==3.4.0",
     "duckdb": "duckdb==2.0.0 numpy==2.4.6",
     "eventsourcing": "eventsourcing==9.5.6",

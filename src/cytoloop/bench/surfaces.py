@@ -120,7 +120,8 @@ def drawn(seed: int, d: int) -> Surface:
 
 
 def _shape(generator: np.random.Generator, d: int) -> Shape:
-    kinds: list[Kind] = [("monod", "haldane", "bell")[k] for k in generator.choice(3, d, p=[0.25, 0.35, 0.4])]
+    names: tuple[Kind, ...] = ("monod", "haldane", "bell")
+    kinds = [names[k] for k in generator.choice(3, d, p=[0.25, 0.35, 0.4])]
     strength = np.sort(generator.gamma(1.0, 1.0, d))[::-1]
     pull = np.where(generator.random((d, d)) < 1.5 / d, generator.normal(0.0, 0.3, (d, d)), 0.0)
     np.fill_diagonal(pull, 0.0)
@@ -140,8 +141,9 @@ def misplaced(seed: int, d: int) -> Function:
     shape = _shape(generator, d)
     wrong = np.random.default_rng([seed, d, 1])
     peaks = np.where(np.array(shape.kinds) == "monod", 1.0, shape.peak) + wrong.normal(0.0, 0.1, d)
+    bells: list[Kind] = ["bell"] * d
     off = Shape(
-        kinds=("bell",) * d,
+        kinds=tuple(bells),
         peak=peaks,
         width=shape.width * np.exp(wrong.normal(0.0, 0.33, d)) * 1.3,
         strength=shape.strength * np.exp(wrong.normal(0.0, 0.33, d)),

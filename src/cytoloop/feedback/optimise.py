@@ -11,16 +11,15 @@ the prior (`optimise_guard`). The same observations, seed and prior always give 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import cast
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import qmc
 
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
-from cytoloop.feedback.optimise_acquisition import search
 from cytoloop.feedback.optimise_account import Account, account
+from cytoloop.feedback.optimise_acquisition import search
 from cytoloop.feedback.optimise_document import read, written
 from cytoloop.feedback.optimise_history import Context, Observation, earlier_of, observed
 from cytoloop.feedback.optimise_model import Model, model_of, worth
@@ -107,7 +106,7 @@ class Campaign:
         context: Context | None = None,
     ) -> None:
         """One experiment as executed. No values, None or NaN: it failed. An objective left out was not measured."""
-        self._observations.append(observed(self._space, self._objectives, parameters, values, context))
+        self._observations.append(observed(self._space, self._objectives, parameters, values, context=context))
         self._model = None
 
     def predict(
@@ -138,7 +137,9 @@ class Campaign:
 
     def explain(self) -> Account:
         """What the last suggestion rests on; `str()` of it is for people."""
-        return account(self._space, self._objectives, self._observations, self._believed(), self._spreads, self._how)
+        return account(
+            self._space, self._objectives, self._observations, self._believed(), spreads=self._spreads, how=self._how
+        )
 
     def document(self) -> dict[str, JSON]:
         """Everything but the prior as plain JSON."""
@@ -152,15 +153,16 @@ class Campaign:
         for each in told.observations:
             values = None if each.failed and not each.values else each.values
             again = observed(
-                campaign._space, campaign._objectives, each.parameters, values, each.context, each.campaign
-            )
+                campaign._space, campaign._objectives, each.parameters, values,
+                context=each.context, campaign=each.campaign,
+            )  # fmt: skip
             campaign._observations.append(replace(again, failed=each.failed))
         return campaign
 
     def _believed(self) -> Model:
         if self._model is None:
             self._model = model_of(
-                self._space, self._objectives, self._observations, self._prior, self._spreads, context={}
+                self._space, self._objectives, self._observations, prior=self._prior, spreads=self._spreads
             )
         return self._model
 
@@ -172,16 +174,16 @@ class Campaign:
             return self._designed(model, own), "design"
         seeds = self._seeds(model)
         effort = 1 if len(model.tried) else 3
-        cube = search(worth(model, apart), self._space, self._pool, seeds, generator, effort)
+        cube = search(worth(model, apart), self._space, (self._pool, seeds), generator, effort)
         return cube, "model" if len(model.tried) else "prior"
 
     def _designed(self, model: Model, own: int) -> Floats:
-        """The next point of the first design that is not likely to fail: the centre, then points that fill the space."""
+        """The next point of the first design that is not likely to fail: the centre, then what fills the space."""
         led = any(spread is not None and spread.usable for spread in self._spreads)
         first = max(0, own - 1) if led else own
         likely = model.success_at(self._pool) >= math.log(0.5)
         places = [place for place in range(first, len(self._pool)) if likely[place]]
-        return cast(Floats, self._pool[places[0] if places else first])
+        return np.asarray(self._pool[places[0] if places else first % len(self._pool)])
 
     def _seeds(self, model: Model) -> Floats:
         """The best experiments so far, and what the prior thinks best of the pool."""
@@ -189,7 +191,7 @@ class Campaign:
             return self._pool[:1]
         view = model.look(model.tried)
         order = np.argsort(-sum(weight * mean for weight, mean, _ in model.utilities(view)))
-        return cast(Floats, model.tried[order[:6]])
+        return np.asarray(model.tried[order[:6]])
 
 
 def _pool(space: Space, seed: int) -> Floats:

@@ -41,6 +41,7 @@ def account(
     objectives: Objectives,
     observations: Sequence[Observation],
     model: Model,
+    *,
     spreads: Sequence[Spread | None],
     how: str,
 ) -> Account:

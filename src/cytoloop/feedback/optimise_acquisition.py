@@ -28,7 +28,9 @@ def log_improvement(mean: Floats, sd: Floats, best: float) -> Floats:
     far = np.minimum(z, -1.0)
     ratio = np.log(-far) + np.log(erfcx(-far / np.sqrt(2.0))) + _C2
     tail = -0.5 * far**2 - _C1 + np.where(ratio < -1e-12, np.log1p(-np.exp(np.minimum(ratio, -1e-12))), -27.0)
-    return np.log(sd) + np.where(z > -1.0, plain, np.where(z > -1e5, tail, -0.5 * far**2 - 2.0 * np.log(-far)))
+    return np.asarray(
+        np.log(sd) + np.where(z > -1.0, plain, np.where(z > -1e5, tail, -0.5 * far**2 - 2.0 * np.log(-far)))
+    )
 
 
 def log_within(mean: Floats, sd: Floats, low: float, high: float) -> Floats:
@@ -38,7 +40,7 @@ def log_within(mean: Floats, sd: Floats, low: float, high: float) -> Floats:
     if not (np.isfinite(high) and np.isfinite(low)):
         return np.asarray(below + above)
     both = below + np.log1p(-np.minimum(np.exp(log_ndtr((low - mean) / sd) - below), 1.0 - 1e-12))
-    return np.where(mean < low, np.minimum(above, both), both)
+    return np.asarray(np.where(mean < low, np.minimum(above, both), both))
 
 
 def mixed(parts: list[tuple[float, Floats]]) -> Floats:
@@ -48,9 +50,11 @@ def mixed(parts: list[tuple[float, Floats]]) -> Floats:
 
 
 def search(
-    score: Score, space: Space, pool: Floats, seeds: Floats, generator: np.random.Generator, effort: int = 1
+    score: Score, space: Space, tried: tuple[Floats, Floats], generator: np.random.Generator, effort: int = 1
 ) -> Floats:
-    """The best point found, shape (d,). `pool` and `seeds` are tried; the search goes on around the best of both."""
+    """The best point found, shape (d,). `tried`: a pool, and seeds around which the search goes on whatever they are
+    worth; it goes on around the best of both too."""
+    pool, seeds = tried
     points = space.kept(np.vstack([pool, seeds]))
     worth = score(points)
     for size in np.geomspace(0.25, 0.02, 3 * effort):
@@ -68,7 +72,7 @@ def _cloud(starts: Floats, size: float, each: int, generator: np.random.Generato
     share = min(1.0, 3.0 / d + 0.15)
     chosen = generator.random((count, d)) < share
     chosen[np.arange(count), generator.integers(0, d, count)] = True
-    return np.clip(np.repeat(starts, each, axis=0) + moves * chosen, 0.0, 1.0)
+    return np.asarray(np.clip(np.repeat(starts, each, axis=0) + moves * chosen, 0.0, 1.0))
 
 
 _STRIDES = np.array([0.002, 0.008, 0.03, 0.08, 0.2])

@@ -8,7 +8,7 @@ as much as it was wrong; below `LET_GO` it is not asked any more.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,12 @@ LET_GO = 0.05
 
 RESIDUAL = 0.5
 """Expected standard deviation of what a trusted prior leaves, in units of the scale."""
+
+OFFSET = 0.5
+"""Expected level that a trusted prior is off by, in units of its own spread."""
+
+FLOOR = 0.5
+"""Least scale of the values, in units of the prior's spread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +115,13 @@ def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Beli
     """Both hypotheses fitted and weighed; without a usable prior there is one."""
     usable = prior if prior is not None and prior.usable else None
     centre, scale = _units(told.values, usable)
-    plain = fit(blocks, _experiments(told, (told.values - centre) / scale))
+    ratio = usable.sd / scale if usable else 1.0
+    levels = (2.0 * ratio, OFFSET * ratio) if usable else (1.0, 1.0)
+    plain = fit(_wide(blocks, levels[0]), _experiments(told, (told.values - centre) / scale))
     alone = Hypothesis(trusts=False, weight=1.0, fitted=plain)
     if usable is None:
         return Belief(name=told.name, centre=centre, scale=scale, prior=prior, hypotheses=(alone,))
-    trusting = _trusting(told, blocks, usable, scale)
+    trusting = _trusting(told, _wide(blocks, levels[1]), usable, scale)
     weight = _weight(trusting.evidence - plain.evidence)
     hypotheses = [Hypothesis(trusts=True, weight=weight, fitted=trusting)] if weight >= LET_GO else []
     if weight <= 1.0 - LET_GO:
@@ -151,17 +159,26 @@ def _experiments(told: Told, y: Floats) -> Experiments:
     return Experiments(x=told.x, features=told.features, sites=told.sites, y=y)
 
 
+def _wide(blocks: tuple[Block, ...], level: float) -> tuple[Block, ...]:
+    """The blocks, the level being expected to lie about so many scales off the centre."""
+    centre = 2.0 * math.log(min(max(level, 0.1), 1e3))
+    return tuple(replace(block, centre=centre) if block.name == "level" else block for block in blocks)
+
+
 def _units(values: Floats, prior: Spread | None) -> tuple[float, float]:
-    """Centre and scale: of the values, and while they are few, of the prior."""
-    count = len(values)
-    if not count:
-        return (prior.middle, prior.sd) if prior else (0.0, 1.0)
-    spread = float(values.std())
-    if prior is not None and count < 4:
-        sd = min(max(prior.sd, 0.3 * spread), 10.0 * spread) if spread > 0.0 else prior.sd
-        return prior.middle, math.sqrt((sd**2 + count * spread**2) / (1 + count)) if count > 1 else prior.sd
-    level = float(values.mean())
-    least = max(1e-6 * abs(level), 1e-300)
-    if count < 3:
-        least = max(0.05 * abs(level), least)
-    return level, spread if spread > least else (least if abs(level) > 0.0 else 1.0)
+    """Centre and scale. The scale is the spread of the values; a prior keeps it from collapsing where all experiments
+    lie close together, unless the prior is on another scale altogether."""
+    if prior is None:
+        return _units_alone(values)
+    spread = float(values.std()) if len(values) else 0.0
+    if len(values) < 2 or spread <= 1e-12 * prior.sd:
+        return prior.middle, prior.sd
+    return prior.middle, max(spread, min(FLOOR * prior.sd, 30.0 * spread))
+
+
+def _units_alone(values: Floats) -> tuple[float, float]:
+    if not len(values):
+        return 0.0, 1.0
+    level, spread = float(values.mean()), float(values.std())
+    least = (0.05 if len(values) < 3 else 1e-6) * abs(level)
+    return level, max(spread, least) or 1.0

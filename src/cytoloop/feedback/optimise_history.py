@@ -41,6 +41,7 @@ def observed(
     objectives: Objectives,
     parameters: Mapping[str, float],
     values: Mapping[str, float | None] | None,
+    *,
     context: Context | None = None,
     campaign: str = "",
 ) -> Observation:
@@ -63,11 +64,11 @@ def observed(
 
 
 def _number(name: str, value: float | None) -> float:
-    if value is None:
-        return math.nan
-    if isinstance(value, str):
-        raise UserError(f"the value of {name} is the text {value!r}; give a number in the objective's unit")
-    return float(value)
+    try:
+        number = math.nan if value is None else float(value)
+    except (TypeError, ValueError):
+        raise UserError(f"the value of {name} is {value!r}; give a number in the objective's unit") from None
+    return number if abs(number) < 1e100 else math.nan
 
 
 def _context(context: Context) -> Context:
@@ -86,7 +87,7 @@ def earlier_of(
         given = each if isinstance(each, Observation) else _from_mapping(each)
         values = None if given.failed and not given.values else given.values
         name = given.campaign or "earlier"
-        found.append(observed(space, objectives, given.parameters, values, given.context, name))
+        found.append(observed(space, objectives, given.parameters, values, context=given.context, campaign=name))
     return found
 
 

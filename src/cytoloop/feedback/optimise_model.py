@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from cytoloop.feedback.optimise_acquisition import log_improvement, log_within, mixed
-from cytoloop.feedback.optimise_guard import Belief, Told, believe, spoken
+from cytoloop.feedback.optimise_guard import Belief, Told, believe
 from cytoloop.feedback.optimise_history import Context, Encoding, Observation, encoding, sites
 from cytoloop.feedback.optimise_objectives import Objectives
 from cytoloop.feedback.optimise_prior import Prior, Spread
@@ -153,9 +153,9 @@ def model_of(
     space: Space,
     objectives: Objectives,
     observations: Sequence[Observation],
+    *,
     prior: Prior | None,
     spreads: Sequence[Spread | None],
-    context: Context,
 ) -> Model:
     """All beliefs fitted to the observations; `spreads` is what the prior says over the space, by objective."""
     code = encoding(space, observations)
@@ -174,7 +174,6 @@ def model_of(
         beliefs=tuple(beliefs),
         success=_success(cube, observations),
         tried=np.clip(cube[valid], 0.0, 1.0),
-        context=context,
     )
 
 
@@ -204,6 +203,3 @@ def _success(cube: Floats, observations: Sequence[Observation]) -> Fitted | None
     labels = np.where(failed, -2.0, 0.0)
     told = Experiments(x=cube, features=np.empty((len(cube), 0)), sites=np.zeros(len(cube), dtype=np.int64), y=labels)
     return settled(blocks, told, theta)
-
-
-__all__ = ["Model", "Worth", "model_of", "spoken", "worth"]

@@ -57,10 +57,10 @@ class Prior:
 
     def _answer(self, parameters: dict[str, float]) -> Floats:
         try:
-            said = self.function(parameters)
+            said = dict(self.function(parameters))
         except Exception:  # noqa: BLE001  (a foreign function; whatever it raises, it predicts nothing there)
             said = {}
-        return np.array([_pair(said.get(name) if isinstance(said, Mapping) else None) for name in self.objectives])
+        return np.array([_pair(said.get(name)) for name in self.objectives])
 
 
 def _pair(said: object) -> tuple[float, float]:

@@ -115,7 +115,9 @@ class Space:
         for place in self.integers:  # towards the anchor, so that a constraint that held still holds
             up = moved[:, place] < self.anchor[place]
             moved[:, place] = np.where(up, np.ceil(moved[:, place] - 1e-9), np.floor(moved[:, place] + 1e-9))
-        return np.clip(moved, self.ends[0], self.ends[1])
+        moved = np.clip(moved, self.ends[0], self.ends[1])
+        broken = (moved @ self.rows.T > self.bounds + 1e-9 * (1.0 + np.abs(self.bounds))).any(axis=1)
+        return np.asarray(np.where(broken[:, None], self.anchor, moved))
 
 
 def par_of(factor: Factor) -> tuple[float, float]:
@@ -197,7 +199,7 @@ def _anchor(factors: Mapping[str, Factor], rows: Floats, bounds: Floats) -> Floa
     ends = np.array([par_of(factor) for factor in factors.values()])
     centre, width = ends.mean(axis=1), ends[:, 1] - ends[:, 0]
     if not len(rows):
-        return centre
+        return np.asarray(centre)
     norms = np.sqrt(((rows * width) ** 2).sum(axis=1))
     boxes = np.vstack([np.diag(np.ones(len(width))), -np.diag(np.ones(len(width)))])
     left = np.vstack([np.column_stack([rows, norms]), np.column_stack([boxes, np.concatenate([width, width])])])

@@ -26,7 +26,7 @@ LENGTH = math.sqrt(2.0) - 3.0
 (Hvarfner et al. 2024, eq. 7)."""
 
 NOISE = -5.0
-"""Mode of the logarithm of the noise variance, in units of the scale: of the log-normal density with mean -4, variance 1."""
+"""Mode of the logarithm of the noise variance, in units of the scale: log-normal with mean -4, variance 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +124,7 @@ def fit(blocks: tuple[Block, ...], experiments: Experiments, amplitude: float = 
 
     free = [(at - 6.0 * sd, at + 6.0 * sd) for at, sd in zip(centre, spread, strict=True)]
     found = minimize(
-        falling, centre.copy(), jac=True, method="L-BFGS-B", bounds=free, options={"maxiter": ROUNDS, "ftol": 1e-5}
+        falling, centre.copy(), jac=True, method="L-BFGS-B", bounds=free, options={"maxiter": ROUNDS, "ftol": 2e-4}
     )
     return settled(blocks, experiments, np.asarray(found.x, dtype=float), -float(found.fun))
 
@@ -154,7 +154,7 @@ def _products(blocks: tuple[Block, ...], features: Floats) -> Floats:
 
 
 def _same(sites: NDArray[np.int64]) -> Floats:
-    return (sites[:, None] == sites[None, :]).astype(float)
+    return np.asarray(sites[:, None] == sites[None, :], dtype=float)
 
 
 def settled(blocks: tuple[Block, ...], experiments: Experiments, theta: Floats, value: float = 0.0) -> Fitted:

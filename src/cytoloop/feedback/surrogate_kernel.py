@@ -54,7 +54,9 @@ def _factorised_plain(k: Any, lower: Any, inverse: Any) -> float:
 _factorised: Callable[..., Any] = njit(cache=True, fastmath={"reassoc", "contract"})(_factorised_plain)
 
 
-def _evidence_plain(theta: Any, x: Any, blocks: Any, same: Any, y: Any, centre: Any, spread: Any, out: Any) -> float:
+def _evidence_plain(  # noqa: PLR0917  (compiled code takes its arguments by place)
+    theta: Any, x: Any, blocks: Any, same: Any, y: Any, centre: Any, spread: Any, out: Any
+) -> float:
     """Minus log evidence and minus log prior of the hyperparameters; gradient into `out`.
 
     Shapes: theta, centre, spread, out (D + 3 + C,), x (n, D), blocks (C, n, n), same (n, n), y (n,).
@@ -119,13 +121,15 @@ def _evidence_plain(theta: Any, x: Any, blocks: Any, same: Any, y: Any, centre: 
             out[p] += z / spread[p]
         else:
             out[p] = 0.0
-    return value
+    return float(value)
 
 
 evidence: Callable[..., float] = njit(cache=True, fastmath={"reassoc", "contract"})(_evidence_plain)
 
 
-def _predict_plain(u: Any, x: Any, theta: Any, own: Any, trend: Any, trend_own: Any, inverse: Any, alpha: Any) -> Any:
+def _predict_plain(  # noqa: PLR0917  (compiled code takes its arguments by place)
+    u: Any, x: Any, theta: Any, own: Any, trend: Any, trend_own: Any, inverse: Any, alpha: Any
+) -> Any:
     """Mean and variance of the noiseless value at `u` (m, D).
 
     `own` (n,) says which experiments are of this site, `trend` (m, n) and `trend_own` (m,) are the blocks' part.

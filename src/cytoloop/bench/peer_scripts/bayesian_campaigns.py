@@ -7,6 +7,7 @@
 Each library is used as its own documentation begins: its default model and acquisition, one thread of arithmetic.
 """
 
+# ruff: noqa: PLC0415  (each library is loaded only when it is asked for)
 import json
 import logging
 import os
