@@ -44,7 +44,7 @@ def test_no_suggestion_leaves_its_range(
 
 def driven(scale: float, offset: float, units: float) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Suggestions in the unit cube, of a campaign whose factors and values are in other units."""
-    campaign = Campaign({name: (units, 3.0 * units) for name in "abc"}, {"y": "maximise"}, seed=2)
+    campaign = Campaign(dict.fromkeys("abc", (units, 3.0 * units)), {"y": "maximise"}, seed=2)
     found = []
     for _ in range(6):
         (parameters,) = campaign.suggest()
@@ -66,7 +66,7 @@ def test_the_order_of_observations_and_of_factors_does_not_matter() -> None:
     told = [(dict(zip("abc", map(float, point), strict=True)), float(np.sin(point.sum()))) for point in points]
 
     def predicted(order: list[int], names: str) -> tuple[float, float]:
-        campaign = Campaign({name: (0.0, 1.0) for name in names}, {"y": "maximise"})
+        campaign = Campaign(dict.fromkeys(names, (0.0, 1.0)), {"y": "maximise"})
         for place in order:
             campaign.observe(told[place][0], {"y": told[place][1]})
         return campaign.predict({"a": 0.2, "b": 0.9, "c": 0.4})["y"]

@@ -55,8 +55,7 @@ def search(
     """The best point found, shape (d,). `tried`: a pool, and seeds around which the search goes on whatever they are
     worth; it goes on around the best of both too."""
     pool, seeds = tried
-    points = space.kept(np.vstack([pool, seeds]))
-    worth = score(points)
+    points, worth = np.vstack([pool, seeds]), np.append(score(pool), score(seeds))
     for size in np.geomspace(0.25, 0.02, 3 * effort):
         starts = points[np.argsort(-worth)[: 4 * effort]]
         cloud = space.kept(_cloud(np.vstack([starts, seeds[: 2 * effort]]), float(size), 16, generator))

@@ -121,7 +121,7 @@ def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Beli
     alone = Hypothesis(trusts=False, weight=1.0, fitted=plain)
     if usable is None:
         return Belief(name=told.name, centre=centre, scale=scale, prior=prior, hypotheses=(alone,))
-    trusting = _trusting(told, _wide(blocks, levels[1]), usable, scale)
+    trusting = _trusting(told, _wide(blocks, levels[1]), (usable, scale), plain)
     weight = _weight(trusting.evidence - plain.evidence)
     hypotheses = [Hypothesis(trusts=True, weight=weight, fitted=trusting)] if weight >= LET_GO else []
     if weight <= 1.0 - LET_GO:
@@ -131,8 +131,9 @@ def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Beli
     return Belief(name=told.name, centre=centre, scale=scale, prior=usable, hypotheses=shares)
 
 
-def _trusting(told: Told, blocks: tuple[Block, ...], prior: Spread, scale: float) -> Fitted:
+def _trusting(told: Told, blocks: tuple[Block, ...], units: tuple[Spread, float], near: Fitted) -> Fitted:
     """Values less the prior; the trends that are left are smaller, and one more says how far its slope is off."""
+    prior, scale = units
     said = spoken(told.said, prior)
     slope = Block(name="slope", width=1, centre=math.log(0.5), spread=1.0)
     smaller = tuple(
@@ -142,7 +143,7 @@ def _trusting(told: Told, blocks: tuple[Block, ...], prior: Spread, scale: float
     )  # fmt: skip
     columns = np.column_stack([told.features, (said - prior.middle) / scale])
     values = Experiments(x=told.x, features=columns, sites=told.sites, y=(told.values - said) / scale)
-    return fit((*smaller, slope), values, amplitude=RESIDUAL)
+    return fit((*smaller, slope), values, amplitude=RESIDUAL, near=near)
 
 
 TRENDS = ("linear", "curved")

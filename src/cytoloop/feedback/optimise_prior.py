@@ -15,7 +15,12 @@ from cytoloop.feedback.optimise_space import Floats, Space
 Predicted: TypeAlias = Mapping[str, float | tuple[float, float]]
 PriorFunction: TypeAlias = Callable[[dict[str, float]], Predicted]
 
+Pairs: TypeAlias = list[tuple[float, float]]
+"""Mean and standard deviation of each objective."""
+
 _ABSURD = 1e100
+_KEPT = 200
+"""Points from which on a whole call is remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,34 +45,42 @@ class Prior:
     objectives: tuple[str, ...]
     failed: int = 0
     """Points at which it gave no finite number for some objective."""
-    _known: dict[bytes, Floats] = field(default_factory=dict)
+    _known: dict[tuple[float, ...], Pairs] = field(default_factory=dict)
+    _whole: dict[bytes, Floats] = field(default_factory=dict)
+    """Answers for all points of one call: the pool is asked again and again."""
 
     def at(self, cube: Floats) -> Floats:
         """Mean and standard deviation of each objective; shape (m, objectives, 2), NaN where it says nothing."""
-        points = self.space.natural(cube)
-        return np.array([self._asked(point) for point in points]).reshape(len(cube), len(self.objectives), 2)
+        key = cube.tobytes()
+        if key not in self._whole:
+            points = self.space.natural(cube).tolist()
+            found = [self._asked(tuple(point)) for point in points]
+            answer = np.array(found, dtype=float).reshape(len(cube), len(self.objectives), 2)
+            if len(cube) < _KEPT:
+                return answer
+            self._whole[key] = answer
+        return self._whole[key]
 
-    def _asked(self, point: Floats) -> Floats:
-        key = point.tobytes()
-        if key not in self._known:
-            answer = self._answer(self.space.parameters(point))
-            self.failed += bool(np.isnan(answer[:, 0]).any())
-            self._known[key] = answer
-        return self._known[key]
+    def _asked(self, point: tuple[float, ...]) -> Pairs:
+        known = self._known.get(point)
+        if known is None:
+            known = self._known[point] = self._answer(dict(zip(self.space.names, point, strict=True)))
+            self.failed += any(math.isnan(mean) for mean, _ in known)
+        return known
 
-    def _answer(self, parameters: dict[str, float]) -> Floats:
+    def _answer(self, parameters: dict[str, float]) -> Pairs:
         try:
             said = dict(self.function(parameters))
         except Exception:  # noqa: BLE001  (a foreign function; whatever it raises, it predicts nothing there)
             said = {}
-        return np.array([_pair(said.get(name)) for name in self.objectives])
+        return [_pair(said.get(name)) for name in self.objectives]
 
 
 def _pair(said: object) -> tuple[float, float]:
     """Mean and standard deviation; NaN mean when this is no prediction."""
-    parts = list(said) if isinstance(said, Sequence) and not isinstance(said, str) and len(said) == 2 else [said, 0.0]
+    first, second = said if isinstance(said, Sequence) and not isinstance(said, str) and len(said) == 2 else (said, 0.0)
     try:
-        mean, sd = float(parts[0]), float(parts[1])  # type: ignore[arg-type]
+        mean, sd = float(first), float(second)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return math.nan, 0.0
     if not abs(mean) < _ABSURD:

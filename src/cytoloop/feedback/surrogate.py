@@ -18,7 +18,7 @@ from cytoloop.feedback.surrogate_kernel import evidence, inverted, predict
 
 Floats: TypeAlias = NDArray[np.float64]
 
-ROUNDS = 25
+ROUNDS = 15
 """Most iterations of the fit of the hyperparameters."""
 
 LENGTH = math.sqrt(2.0) - 3.0
@@ -108,10 +108,13 @@ class Fitted:
         return settled(self.blocks, more, self.theta, self.evidence)
 
 
-def fit(blocks: tuple[Block, ...], experiments: Experiments, amplitude: float = 1.0) -> Fitted:
+def fit(
+    blocks: tuple[Block, ...], experiments: Experiments, amplitude: float = 1.0, near: Fitted | None = None
+) -> Fitted:
     """The surrogate at the most probable hyperparameters; the same experiments always give the same.
 
-    `amplitude` is the expected standard deviation of what the trends leave, in units of the scale.
+    `amplitude` is the expected standard deviation of what the trends leave, in units of the scale. `near` is a fit of
+    the same coordinates to begin at.
     """
     centre, spread = _hyperprior(blocks, experiments, amplitude)
     products = _products(blocks, experiments.features)
@@ -124,9 +127,22 @@ def fit(blocks: tuple[Block, ...], experiments: Experiments, amplitude: float = 
 
     free = [(at - 6.0 * sd, at + 6.0 * sd) for at, sd in zip(centre, spread, strict=True)]
     found = minimize(
-        falling, centre.copy(), jac=True, method="L-BFGS-B", bounds=free, options={"maxiter": ROUNDS, "ftol": 2e-4}
+        falling,
+        _begun(centre, near),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=free,
+        options={"maxiter": ROUNDS, "ftol": 2e-4},
     )
     return settled(blocks, experiments, np.asarray(found.x, dtype=float), -float(found.fun))
+
+
+def _begun(centre: Floats, near: Fitted | None) -> Floats:
+    """Where the fit begins: the mode of the prior, or the length scales of another fit."""
+    begun = centre.copy()
+    if near is not None:
+        begun[: near.dimension] = near.theta[: near.dimension]
+    return begun
 
 
 def _hyperprior(blocks: tuple[Block, ...], experiments: Experiments, amplitude: float) -> tuple[Floats, Floats]:
