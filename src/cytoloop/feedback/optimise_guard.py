@@ -31,6 +31,9 @@ OFFSET = 0.5
 FLOOR = 0.5
 """Least scale of the values, in units of the prior's spread."""
 
+REACH = 3.0
+"""Spreads that an optimum is expected to stand off the middle."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hypothesis:
@@ -113,7 +116,7 @@ class Told:
 
 def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Belief:
     """Both hypotheses fitted and weighed; without a usable prior there is one."""
-    usable = prior if prior is not None and prior.usable else None
+    usable = _reaching(prior, told.said) if prior is not None and prior.usable else None
     centre, scale = _units(told.values, usable)
     ratio = usable.sd / scale if usable else 1.0
     levels = (2.0 * ratio, OFFSET * ratio) if usable else (1.0, 1.0)
@@ -158,6 +161,13 @@ def _weight(gained: float) -> float:
 
 def _experiments(told: Told, y: Floats) -> Experiments:
     return Experiments(x=told.x, features=told.features, sites=told.sites, y=y)
+
+
+def _reaching(prior: Spread, said: Floats) -> Spread:
+    """The prior's spread, widened by how far it reaches at the experiments: in many factors most of a space is poor, and
+    an optimum stands far above it."""
+    far = np.abs(said[np.isfinite(said)] - prior.middle)
+    return replace(prior, sd=max(prior.sd, float(far.max()) / REACH)) if len(far) else prior
 
 
 def _wide(blocks: tuple[Block, ...], level: float) -> tuple[Block, ...]:

@@ -148,7 +148,7 @@ def test_several_suggestions_are_all_different() -> None:
 
 
 def test_totals_integers_and_ranges_are_kept() -> None:
-    space = {
+    space: dict[str, Factor | tuple[float, float]] = {
         "x": (0.0, 1.0),
         "y": (0.0, 1.0),
         "k": Factor(low=1, high=9, integer=True),
@@ -193,7 +193,7 @@ def test_an_earlier_campaign_helps_though_its_level_is_another() -> None:
 
 
 def test_a_campaign_survives_as_plain_json() -> None:
-    space = {**SPACE, "k": Factor(low=1, high=9, integer=True, unit="d")}
+    space: dict[str, Factor | tuple[float, float]] = {**SPACE, "k": Factor(low=1, high=9, integer=True, unit="d")}
     campaign = Campaign(space, {"y": "maximise", "q": Limit(low=0.2)}, seed=9, totals=[Total(of={"b": 1.0}, high=0.9)])
     for _ in range(4):
         parameters = campaign.suggest()[0]
