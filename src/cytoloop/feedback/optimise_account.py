@@ -53,7 +53,7 @@ def account(
     prior = {belief.name: belief.trust for belief in model.beliefs}
     let_go = tuple(name for name in usable if prior[name] < LET_GO)
     failed = sum(each.failed for each in observations)
-    noise = {b.name: b.scale * b.hypotheses[0].fitted.noise for b in model.beliefs if len(valued) >= FEW}
+    noise = {b.name: b.hypotheses[0].scale * b.hypotheses[0].fitted.noise for b in model.beliefs if len(valued) >= FEW}
     sentences = [
         _opening(how, len(valued), len(observations) - len(own)),
         *_of_prior(objectives, prior, usable, spreads, let_go),

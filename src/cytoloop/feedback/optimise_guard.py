@@ -28,6 +28,9 @@ RESIDUAL = 0.5
 OFFSET = 0.5
 """Expected level that a trusted prior is off by, in units of its own spread."""
 
+SLOPE = 0.35
+"""Expected share that the effects of a trusted prior are too large or too small by."""
+
 FLOOR = 0.5
 """Least scale of the values, in units of the prior's spread."""
 
@@ -43,15 +46,19 @@ class Hypothesis:
     """Whether the prior is its mean."""
     weight: float
     fitted: Fitted = field(repr=False)
+    centre: float
+    """Where the surrogate's zero is, in the objective's units (unless the prior is its mean),"""
+    scale: float
+    """and what its one is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Belief:
-    """What is believed of one objective. Its own units are `scale` times the surrogates', from `centre`."""
+    """What is believed of one objective."""
 
     name: str
-    centre: float
     scale: float
+    """Spread of the objective, in its units: what one objective is weighed against another by."""
     prior: Spread | None
     hypotheses: tuple[Hypothesis, ...]
 
@@ -64,9 +71,9 @@ class Belief:
         """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m,) is the prior's mean."""
         found = []
         for each in self.hypotheses:
-            base, columns = self._from_prior(each.trusts, features, said)
+            base, columns = self._from_prior(each, features, said)
             mean, sd = each.fitted.at(u, columns)
-            found.append((each.weight, base + self.scale * mean, self.scale * sd))
+            found.append((each.weight, base + each.scale * mean, each.scale * sd))
         return found
 
     def together(self, u: Floats, features: Floats, said: Floats) -> tuple[Floats, Floats]:
@@ -80,19 +87,17 @@ class Belief:
         """As if one more experiment (shapes (1, ...)) had given what each hypothesis expects."""
         hypotheses = []
         for each in self.hypotheses:
-            _, columns = self._from_prior(each.trusts, features, said)
+            _, columns = self._from_prior(each, features, said)
             mean, _ = each.fitted.at(u, columns)
             more = each.fitted.and_believed(u, columns, float(mean[0]))
-            hypotheses.append(Hypothesis(trusts=each.trusts, weight=each.weight, fitted=more))
-        return Belief(
-            name=self.name, centre=self.centre, scale=self.scale, prior=self.prior, hypotheses=tuple(hypotheses)
-        )
+            hypotheses.append(replace(each, fitted=more))
+        return replace(self, hypotheses=tuple(hypotheses))
 
-    def _from_prior(self, trusts: bool, features: Floats, said: Floats) -> tuple[Floats, Floats]:
-        if not trusts or self.prior is None:
-            return np.full(len(features), self.centre), features
+    def _from_prior(self, one: Hypothesis, features: Floats, said: Floats) -> tuple[Floats, Floats]:
+        if not one.trusts or self.prior is None:
+            return np.full(len(features), one.centre), features
         filled = spoken(said, self.prior)
-        return filled, np.column_stack([features, (filled - self.prior.middle) / self.scale])
+        return filled, np.column_stack([features, (filled - self.prior.middle) / one.scale])
 
 
 def spoken(said: Floats, prior: Spread) -> Floats:
@@ -116,29 +121,43 @@ class Told:
 
 def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Belief:
     """Both hypotheses fitted and weighed; without a usable prior there is one."""
-    usable = _reaching(prior, told.said) if prior is not None and prior.usable else None
-    centre, scale = _units(told.values, usable)
-    ratio = usable.sd / scale if usable else 1.0
-    levels = (2.0 * ratio, OFFSET * ratio) if usable else (1.0, 1.0)
-    plain = fit(_wide(blocks, levels[0]), _experiments(told, (told.values - centre) / scale))
-    alone = Hypothesis(trusts=False, weight=1.0, fitted=plain)
-    if usable is None:
-        return Belief(name=told.name, centre=centre, scale=scale, prior=prior, hypotheses=(alone,))
-    trusting = _trusting(told, _wide(blocks, levels[1]), (usable, scale), plain)
+    if prior is None or not prior.usable:
+        alone = _alone(told, blocks, 1.0)
+        return Belief(name=told.name, scale=alone.scale, prior=prior, hypotheses=(alone,))
+    wide = _reaching(prior, told.said)
+    centre, scale = _units(told.values, wide)
+    ratio = wide.sd / scale
+    plain = fit(_wide(blocks, 2.0 * ratio), _experiments(told, (told.values - centre) / scale))
+    trusting = _trusting(told, _wide(blocks, OFFSET * ratio), (wide, scale), plain)
     weight = _weight(trusting.evidence - plain.evidence)
-    hypotheses = [Hypothesis(trusts=True, weight=weight, fitted=trusting)] if weight >= LET_GO else []
+    hypotheses = []
+    if weight >= LET_GO:
+        share = weight if weight <= 1.0 - LET_GO else 1.0
+        hypotheses.append(Hypothesis(trusts=True, weight=share, fitted=trusting, centre=centre, scale=scale))
     if weight <= 1.0 - LET_GO:
-        hypotheses.append(Hypothesis(trusts=False, weight=1.0 - weight, fitted=plain))
-    total = sum(each.weight for each in hypotheses)
-    shares = tuple(Hypothesis(trusts=h.trusts, weight=h.weight / total, fitted=h.fitted) for h in hypotheses)
-    return Belief(name=told.name, centre=centre, scale=scale, prior=usable, hypotheses=shares)
+        hypotheses.append(_second(told, blocks, Hypothesis(
+            trusts=False, weight=1.0 - weight if hypotheses else 1.0, fitted=plain, centre=centre, scale=scale
+        )))  # fmt: skip
+    return Belief(name=told.name, scale=scale, prior=prior, hypotheses=tuple(hypotheses))
+
+
+def _second(told: Told, blocks: tuple[Block, ...], weighed: Hypothesis) -> Hypothesis:
+    """Without the prior, once there are values enough: in their own units, not in the prior's."""
+    return weighed if len(told.values) < 3 else _alone(told, blocks, weighed.weight)
+
+
+def _alone(told: Told, blocks: tuple[Block, ...], weight: float) -> Hypothesis:
+    """As if there were no prior."""
+    centre, scale = _units_alone(told.values)
+    fitted = fit(blocks, _experiments(told, (told.values - centre) / scale))
+    return Hypothesis(trusts=False, weight=weight, fitted=fitted, centre=centre, scale=scale)
 
 
 def _trusting(told: Told, blocks: tuple[Block, ...], units: tuple[Spread, float], near: Fitted) -> Fitted:
     """Values less the prior; the trends that are left are smaller, and one more says how far its slope is off."""
     prior, scale = units
     said = spoken(told.said, prior)
-    slope = Block(name="slope", width=1, centre=math.log(0.5), spread=1.0)
+    slope = Block(name="slope", width=1, centre=2.0 * math.log(SLOPE), spread=1.0)
     smaller = tuple(
         Block(name=b.name, width=b.width, centre=b.centre + (math.log(RESIDUAL**2) if b.name in TRENDS else 0.0),
               spread=b.spread)
@@ -176,11 +195,9 @@ def _wide(blocks: tuple[Block, ...], level: float) -> tuple[Block, ...]:
     return tuple(replace(block, centre=centre) if block.name == "level" else block for block in blocks)
 
 
-def _units(values: Floats, prior: Spread | None) -> tuple[float, float]:
+def _units(values: Floats, prior: Spread) -> tuple[float, float]:
     """Centre and scale. The scale is the spread of the values; a prior keeps it from collapsing where all experiments
     lie close together, unless the prior is on another scale altogether."""
-    if prior is None:
-        return _units_alone(values)
     spread = float(values.std()) if len(values) else 0.0
     if len(values) < 2 or spread <= 1e-12 * prior.sd:
         return prior.middle, prior.sd
