@@ -183,7 +183,7 @@ def _experiments(told: Told, y: Floats) -> Experiments:
 
 
 def _reaching(prior: Spread, said: Floats) -> Spread:
-    """The prior's spread, widened by how far it reaches at the experiments: in many factors most of a space is poor, and
+    """The prior's spread, widened by how far it reaches at the experiments: in many factors most of a space is poor and
     an optimum stands far above it."""
     far = np.abs(said[np.isfinite(said)] - prior.middle)
     return replace(prior, sd=max(prior.sd, float(far.max()) / REACH)) if len(far) else prior
