@@ -20,8 +20,11 @@ IN_CULTURE: tuple[str, ...] = (
     "car_fraction",
     "memory_fraction",
     "glucose_online",
+    "lactate_online",
+    "biomass_online",
 )
-"""Attributes the twin reads from the running culture. `glucose_online` is the noisy probe, thinned."""
+"""Attributes the twin reads from the running culture. `..._online` are noisy probes, thinned; `biomass_online` is any
+signal that is proportional to the viable cells (capacitance, oxygen uptake), in any unit: only its course counts."""
 
 IN_PRODUCT: tuple[str, ...] = (
     "total_viable_cells",
@@ -32,6 +35,9 @@ IN_PRODUCT: tuple[str, ...] = (
     "vector_copy_number",
 )
 """Attributes the twin reads from the release sample of the finished product."""
+
+ONLINE: dict[str, float] = {"glucose_online": 12.0, "lactate_online": 12.0, "biomass_online": 6.0}
+"""Attribute that a probe reads all the time -> h of the windows whose medians are taken."""
 
 _FRACTIONS = frozenset({"viability", "car_fraction", "memory_fraction"})
 
@@ -105,8 +111,7 @@ def history(
     """
     _check_start(batch, start)
     kept = {name: _checked(batch, name, observations[name]) for name in IN_CULTURE if name in observations}
-    if "glucose_online" in kept:
-        kept["glucose_online"] = thinned(kept["glucose_online"])
+    kept |= {name: thinned(kept[name], every) for name, every in ONLINE.items() if name in kept}
     results = {name: value for name, value in (product or {}).items() if name in IN_PRODUCT}
     for name, value in results.items():
         _check_value(batch, name, value)

@@ -1,14 +1,16 @@
 """Evaluate: how well the twin foretells batches it has not seen, and what that teaches its intervals.
 
-Each finished batch is left out of the population in turn and its last results are forecast from what was known 60 h
-and 108 h before. The errors that the posterior does not explain become the drift of the forecasts, so that a wrong
-structure shows as wider and better centred intervals instead of false confidence.
+Each finished batch is left out of the population in turn, and what was measured later is forecast from 60, 84 and
+108 h before its last count. The errors teach two things: the drift (a mean and a spread by days ahead, for whoever
+knows nothing of the running batch) and the residual (`residual`), which looks at the running batch and is judged on
+donors left out of it, too.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.stats import t as student
 
 from cytoloop.feedback.calibrate import (
     Donor,
@@ -21,11 +23,18 @@ from cytoloop.feedback.calibrate import (
 )
 from cytoloop.feedback.culture import STEP, Floats, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.predict import culture_quantity, error
+from cytoloop.feedback.features import Standing, features
+from cytoloop.feedback.predict import culture_quantity, error, scaled
+from cytoloop.feedback.residual import Residual
+from cytoloop.feedback.residual_fit import Judged, Miss, fit_residual
 from cytoloop.feedback.twin import DRIFT, Twin
 
 HORIZONS = (60.0, 108.0)
-"""h ahead. The first is the anchor of the published forecasts (2.5 days)."""
+"""h ahead that the drift is learned from. The first is the anchor of the published forecasts (2.5 days)."""
+ORIGINS = (60.0, 84.0, 108.0)
+"""h before the last count from which a batch left out is forecast."""
+LEAST_AHEAD = 23.0
+"""h ahead from which a forecast teaches anything."""
 
 _DRAWS = 48
 _PRIOR_COUNT = 4.0
@@ -41,34 +50,42 @@ class Missed:
 
     attribute: str
     days: float
+    middle: float
+    """Expected, log or logit scale."""
     error: float
-    """Observed less expected, log or logit scale."""
-    variance: float
-    """Of the posterior and the measurement, same scale."""
+    """Observed less expected, same scale."""
+    posterior: float
+    """Standard deviation the twin expected of it, same scale."""
+    noise: float
+    """Of the measurement, same scale."""
+    moment: float
+    """h of the measurement."""
+    last: bool
+    """The attribute's last result, at a horizon that the drift is learned from."""
+    features: Floats = field(hash=False)
+
+    @property
+    def variance(self) -> float:
+        """Of the posterior and the measurement."""
+        return self.posterior**2 + self.noise**2
 
 
 def fit_and_check(twin: Twin, histories: Sequence[BatchHistory], generator: np.random.Generator) -> PopulationFit:
-    """`fit_population`, then the drift learned from batches left out in turn.
+    """`fit_population`, then drift and residual learned from batches left out in turn.
 
-    Error and coverage are of the last viable cell density 60 h ahead; population and drift are those of the other
-    batches. With fewer than three batches there is nothing to leave out: no error, the drift of before.
+    Error and coverage are of the last viable cell density 60 h ahead; population, drift, residual and reach are those
+    of the other batches. With fewer than three batches there is nothing to leave out: no error, the drift of before.
     """
     fit = fit_population(twin, histories)
     if len(histories) < 3:
         return fit
     each = [left_out(fit, twin, histories, place, generator) for place in range(len(histories))]
-    relative, inside = [], []
-    for place, mine in enumerate(each):
-        others = [missed for index, found in enumerate(each) if index != place for missed in found]
-        judge = replace(fit.twin, drift=_drifts(others, twin))
-        for missed in mine:
-            if missed.attribute == "viable_cell_density" and missed.days == HORIZONS[0] / 24.0:
-                left = missed.error - judge.drift[missed.attribute][0] * missed.days
-                relative.append(abs(float(np.expm1(-left))))
-                inside.append(abs(left) <= 1.645 * _width(judge, missed))
+    drift = _drifts([missed for found in each for missed in found], twin)
+    taught = {name: found for name in DRIFT if (found := _residual(each, name, twin.drift[name][1])) is not None}
+    relative, inside = _scored(each, taught, twin)
     return replace(
         fit,
-        twin=replace(fit.twin, drift=_drifts([missed for found in each for missed in found], twin)),
+        twin=replace(fit.twin, drift=drift, residual={name: found for name, (found, _) in taught.items()}),
         error=float(np.mean(relative)) if relative else None,
         coverage=float(np.mean(inside)) if inside else None,
     )
@@ -80,29 +97,43 @@ def left_out(
     """The batch at `place` forecast by a population of the others."""
     others: list[Donor] = [donor for index, donor in enumerate(fit.donors) if index != place]
     twin = updated_population(fit.twin, prior, others)
-    return [missed for hours in HORIZONS for missed in foretold(twin, histories[place], hours, generator)]
+    return [missed for hours in ORIGINS for missed in foretold(twin, histories[place], hours, generator)]
 
 
 def foretold(twin: Twin, history: BatchHistory, hours: float, generator: np.random.Generator) -> list[Missed]:
-    """The last result of each drifting attribute against its forecast from `hours` before."""
-    lasts = {name: history.observations[name][-1] for name in DRIFT if history.observations.get(name)}
-    if "viable_cell_density" not in lasts:
+    """Results of each drifting attribute against their forecast from `hours` before the last count."""
+    counts = history.observations.get("viable_cell_density")
+    if not counts:
         return []
-    known = history.seen_until(lasts["viable_cell_density"][0] - hours)
+    at = counts[-1][0] - hours
+    known = history.seen_until(at)
     if not known.observations.get("viable_cell_density"):
         return []
-    values = values_of(twin, draw(fit_donor(twin, known), _DRAWS, generator))
-    end = max(at for at, _ in lasts.values())
+    later = {name: _after(history, name, at + LEAST_AHEAD) for name in DRIFT}
+    donor = fit_donor(twin, known)
+    values = values_of(twin, draw(donor, _DRAWS, generator))
+    end = max(hour for pairs in later.values() for hour, _ in pairs)
     runs = simulate(twin, values, begin(values, known.start), schedule(known.controls, known.start.il2, end))
+    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0])
     return [
-        _missed(twin, name, value, culture_quantity(name, values, runs[:, round(at / STEP)], known.start), hours)
-        for name, (at, value) in lasts.items()
-    ]
+        _missed(standing, name, pair, _expected(standing, name, values, runs[:, round(pair[0] / STEP)]),
+                last=pair == pairs[-1] and hours in HORIZONS)
+        for name, pairs in later.items()
+        for pair in pairs
+    ]  # fmt: skip
 
 
-def _missed(twin: Twin, name: str, value: float, expected: Floats, hours: float) -> Missed:
+def _expected(standing: Standing, name: str, values: Floats, states: Floats) -> Floats:
+    return culture_quantity(name, values, states, standing.known.start)
+
+
+def _after(history: BatchHistory, name: str, hour: float) -> list[tuple[float, float]]:
+    return [pair for pair in history.observations.get(name, ()) if pair[0] >= hour]
+
+
+def _missed(standing: Standing, name: str, pair: tuple[float, float], expected: Floats, *, last: bool) -> Missed:
+    at, value = pair
     middle = float(np.median(expected))
-    spread = float(np.var(_scaled(name, expected)))
     slope = 1.0
     if name == "glucose":
         slope = 1.0 / max(middle, 1.0)
@@ -110,23 +141,69 @@ def _missed(twin: Twin, name: str, value: float, expected: Floats, hours: float)
         slope = 1.0 / max(middle * (1.0 - middle), 0.02)
     return Missed(
         attribute=name,
-        days=hours / 24.0,
-        error=float(_scaled(name, np.array(value)) - _scaled(name, np.array(middle))),
-        variance=spread + (error(twin, name) * slope) ** 2,
+        days=(at - standing.at) / 24.0,
+        middle=float(scaled(name, np.array(middle))),
+        error=float(scaled(name, np.array(value)) - scaled(name, np.array(middle))),
+        posterior=float(np.std(scaled(name, expected))),
+        noise=error(standing.twin, name) * slope,
+        moment=at,
+        last=last,
+        features=features(standing, name, [at])[0],
     )
 
 
-def _scaled(name: str, values: Floats) -> Floats:
-    if name == "viable_cell_density":
-        return np.log(np.maximum(values, 1e-6))
-    if name == "glucose":
-        return np.log(np.maximum(values, 0.3))
-    inside = np.clip(values, 0.01, 0.99)
-    return np.asarray(np.log(inside / (1.0 - inside)))
+def _residual(
+    each: Sequence[Sequence[Missed]], name: str, typical: float
+) -> tuple[Residual, tuple[Judged, ...]] | None:
+    return fit_residual(
+        [
+            Miss(
+                donor=donor, days=m.days, error=m.error, posterior=m.posterior, noise=m.noise, moment=m.moment,
+                features=m.features,
+            )
+            for donor, found in enumerate(each)
+            for m in found
+            if m.attribute == name
+        ],
+        typical,
+    )  # fmt: skip
+
+
+def _scored(
+    each: Sequence[Sequence[Missed]], taught: Mapping[str, tuple[Residual, tuple[Judged, ...]]], before: Twin
+) -> tuple[list[float], list[bool]]:
+    """Relative errors and hits of the last counts 60 h ahead, all that was learned being of the other donors."""
+    counts = [missed for found in each for missed in found if missed.attribute == "viable_cell_density"]
+    if "viable_cell_density" not in taught:
+        return _scored_by_drift(each, before)
+    relative, inside = [], []
+    for missed, judged in zip(counts, taught["viable_cell_density"][1], strict=True):
+        if missed.last and missed.days == HORIZONS[0] / 24.0:
+            left = missed.error - judged.mean
+            wide = float(np.hypot(judged.sd, missed.noise))
+            relative.append(abs(float(np.expm1(-left))))
+            inside.append(abs(left) <= float(student.ppf(0.95, judged.freedom)) * wide)
+    return relative, inside
+
+
+def _scored_by_drift(each: Sequence[Sequence[Missed]], before: Twin) -> tuple[list[float], list[bool]]:
+    relative, inside = [], []
+    for place, mine in enumerate(each):
+        others = [missed for index, found in enumerate(each) if index != place for missed in found]
+        mean, sd = _drifts(others, before)["viable_cell_density"]
+        for missed in mine:
+            if missed.attribute == "viable_cell_density" and missed.last and missed.days == HORIZONS[0] / 24.0:
+                left = missed.error - mean * missed.days
+                relative.append(abs(float(np.expm1(-left))))
+                inside.append(abs(left) <= 1.645 * float(np.sqrt(missed.variance + sd**2 * missed.days)))
+    return relative, inside
 
 
 def _drifts(missed: Sequence[Missed], before: Twin) -> dict[str, tuple[float, float]]:
-    return {name: _drift([one for one in missed if one.attribute == name], before.drift[name]) for name in DRIFT}
+    return {
+        name: _drift([one for one in missed if one.attribute == name and one.last], before.drift[name])
+        for name in DRIFT
+    }
 
 
 def _drift(missed: Sequence[Missed], before: tuple[float, float]) -> tuple[float, float]:
@@ -143,7 +220,3 @@ def _drift(missed: Sequence[Missed], before: tuple[float, float]) -> tuple[float
         spread = (max(excess, 0.0) + _PRIOR_COUNT * before[1] ** 2) / (len(missed) + _PRIOR_COUNT)
         sd = max(float(np.sqrt(spread)), _LEAST_DRIFT)
     return mean, sd
-
-
-def _width(twin: Twin, missed: Missed) -> float:
-    return float(np.sqrt(missed.variance + twin.drift[missed.attribute][1] ** 2 * missed.days))

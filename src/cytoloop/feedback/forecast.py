@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
+from scipy.stats import t as student
 
 from cytoloop.core.facts.feedback import ForecastMade, Interval
 from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.culture import STEP, Floats, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control, Start
-from cytoloop.feedback.predict import RELATIVE, culture_quantity, error, on_scale, product_quantity
+from cytoloop.feedback.features import Standing, features, misfits
+from cytoloop.feedback.predict import RELATIVE, culture_quantity, error, on_scale, product_quantity, scaled
 from cytoloop.feedback.twin import DRIFT, Twin
 
 Limits = Mapping[str, tuple[float | None, float | None]]
@@ -45,6 +47,11 @@ IN_PRODUCT: dict[str, str] = {
 CENTRED = 4.5
 """Days ahead up to which the mean of the drift was learned (`evaluate.HORIZONS`); beyond, it grows no more."""
 
+NORMAL = 1.6449
+"""95 % quantile of the normal distribution."""
+READY_EVERY = 12.0
+"""h between harvest times that are looked at."""
+
 TRUSTED_MISFIT = 2.0
 """Above it the twin does not describe this batch, and its forecast is no ground for a move."""
 
@@ -65,6 +72,10 @@ class Forecast:
     """Root mean square of the standardised residuals so far; about 1 when the twin holds."""
     trusted: bool
     donor: Donor = field(hash=False)
+    truths: Mapping[str, Interval] = field(default_factory=dict, hash=False)
+    """As the made forecast's quantities, without the error of a measurement."""
+    ready: Interval | None = None
+    """Hour from which on a harvest would be in specification; None when that is not foreseen by the harvest planned."""
 
 
 def forecast(
@@ -92,19 +103,33 @@ def forecast(
     values = values_of(twin, draw(donor, draws, generator))
     plan = schedule((*known.controls, *controls), known.start.il2, max(harvest_at, at))
     runs = simulate(twin, values, begin(values, known.start), plan)
-    ahead = max(0.0, harvest_at - at)
     shocks = generator.standard_normal((len(DRIFT), draws))
-    results = results_at(twin, values, runs[:, -1, :], known.start, ahead=ahead, shocks=shocks)
-    noisy = measured(twin, results, generator)
+    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0])
+    ahead = _Ahead(
+        standing=standing,
+        off={name: misfits(standing, name) for name in twin.residual},
+        heavy={
+            name: each.reach * float(student.ppf(0.95, each.freedom)) / NORMAL for name, each in twin.residual.items()
+        },
+        values=values, runs=runs, shocks=shocks,
+    )  # fmt: skip
+    true = ahead.true(harvest_at)
+    results = measured(twin, true, generator)
+    units = {**IN_VESSEL, **IN_PRODUCT}
     made = ForecastMade(
         twin=twin.key,
         elapsed=at,
         harvest_at=harvest_at,
-        quantities={name: interval(noisy[name], unit) for name, unit in {**IN_VESSEL, **IN_PRODUCT}.items()},
-        in_specification=in_specification(noisy, limits),
-        **_curve(twin, runs, at, shocks[0]),
+        quantities={name: interval(results[name], unit) for name, unit in units.items()},
+        in_specification=in_specification(results, limits),
+        chances=chances(results, limits),
+        **ahead.curve(),
     )
-    return Forecast(made=made, misfit=donor.misfit, trusted=donor.misfit <= TRUSTED_MISFIT, donor=donor)
+    return Forecast(
+        made=made, misfit=donor.misfit, trusted=donor.misfit <= TRUSTED_MISFIT, donor=donor,
+        truths={name: interval(true[name], unit) for name, unit in units.items()},
+        ready=ahead.ready(limits),
+    )  # fmt: skip
 
 
 def results_at(
@@ -116,17 +141,22 @@ def results_at(
     since the population was fitted to whole cultures.
     """
     days = max(ahead, 0.0) / 24.0
-    density, viability, memory, glucose = (
-        twin.drift[name][0] * min(days, centred) + twin.drift[name][1] * np.sqrt(days) * shock
+    shifts = {
+        name: twin.drift[name][0] * min(days, centred) + twin.drift[name][1] * np.sqrt(days) * shock
         for name, shock in zip(DRIFT, shocks, strict=True)
-    )
+    }
+    return shifted(values, states, start, shifts)
+
+
+def shifted(values: Floats, states: Floats, start: Start, shifts: Mapping[str, Floats]) -> dict[str, Floats]:
+    """True attributes of each draw; `shifts`, on log or logit scale, are what the equations leave out."""
     out = {name: culture_quantity(name, values, states, start) for name in IN_VESSEL}
     out |= {name: product_quantity(name, values, states, start) for name in IN_PRODUCT}
     for name in ("viable_cell_density", "total_viable_cells", "viable_car_cells"):
-        out[name] = out[name] * np.exp(density)
-    out["glucose"] = out["glucose"] * np.exp(glucose)
-    out["viability"] = _on_logit(out["viability"], viability)
-    out["memory_fraction"] = _on_logit(out["memory_fraction"], memory)
+        out[name] = out[name] * np.exp(shifts["viable_cell_density"])
+    out["glucose"] = out["glucose"] * np.exp(shifts["glucose"])
+    out["viability"] = _on_logit(out["viability"], shifts["viability"])
+    out["memory_fraction"] = _on_logit(out["memory_fraction"], shifts["memory_fraction"])
     return out
 
 
@@ -188,17 +218,74 @@ def _on_logit(fraction: Floats, shift: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + (1.0 - inside) / inside * np.exp(-shift)))
 
 
-def _curve(twin: Twin, runs: Floats, at: float, shock: Floats) -> dict[str, tuple[float, ...]]:
-    """Viable cell density every six hours from the seeding to the harvest; the drift begins at `at`."""
-    steps = np.unique(np.append(np.arange(0, runs.shape[1], round(6 / STEP)), runs.shape[1] - 1))
-    hours = steps * STEP
-    days = np.maximum(hours - at, 0.0) / 24.0
-    mean, sd = twin.drift["viable_cell_density"]
-    densities = runs[:, steps, X] * np.exp(mean * np.minimum(days, CENTRED) + sd * np.sqrt(days) * shock[:, None])
-    low, median, high = np.quantile(densities, (0.05, 0.5, 0.95), axis=0)
-    return {
-        "curve_hours": tuple(hours.tolist()),
-        "curve_low": tuple(low.tolist()),
-        "curve_median": tuple(median.tolist()),
-        "curve_high": tuple(high.tolist()),
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ahead:
+    """The draws of one running batch and what lies before them."""
+
+    standing: Standing
+    values: Floats
+    runs: Floats
+    shocks: Floats
+    """Standard normal, (DRIFT, draws); the same at every hour, so that a draw is one future."""
+    off: Mapping[str, tuple[float, float]]
+    """Attribute with a residual -> its misfits so far."""
+    heavy: Mapping[str, float]
+    """Attribute with a residual -> factor on its spread: its reach, and Student's 95 % quantile over the normal's."""
+
+    def true(self, hour: float) -> dict[str, Floats]:
+        """True attributes of each draw if the culture is harvested at `hour`."""
+        states = self.runs[:, min(round(max(hour, self.standing.at) / STEP), self.runs.shape[1] - 1)]
+        start, _twin = self.standing.known.start, self.standing.twin
+        ahead = max(0.0, hour - self.standing.at)
+        shifts = {name: self.shift(name, states, ahead, shock) for name, shock in zip(DRIFT, self.shocks, strict=True)}
+        return shifted(self.values, states, start, shifts)
+
+    def shift(self, name: str, states: Floats, ahead: float, shock: Floats) -> Floats:
+        """What the equations leave out of `name`, `ahead` hours away, for each draw."""
+        days, twin = ahead / 24.0, self.standing.twin
+        taught = twin.residual.get(name)
+        if taught is None:
+            mean, sd = twin.drift[name]
+            return np.asarray(mean * min(days, CENTRED) + sd * np.sqrt(days) * shock)
+        seen = features(self.standing, name, [self.standing.at + ahead], self.off[name])
+        mean, sd = (float(each[0]) for each in taught.correction(seen, np.array([days])))
+        told = scaled(name, culture_quantity(name, self.values, states, self.standing.known.start))
+        off = told - np.median(told)
+        return np.asarray(mean - off + self.heavy[name] * (taught.posterior * off + sd * shock))
+
+    def curve(self) -> dict[str, tuple[float, ...]]:
+        """Viable cell density every six hours from the seeding to the harvest; the shift begins at `at`."""
+        at, last = self.standing.at, self.runs.shape[1] - 1
+        steps = np.unique(np.append(np.arange(0, last + 1, round(6 / STEP)), last))
+        bands = []
+        for step in steps:
+            density = self.runs[:, step, X]
+            if step * STEP > at:
+                name = "viable_cell_density"
+                density = density * np.exp(self.shift(name, self.runs[:, step], step * STEP - at, self.shocks[0]))
+            bands.append(np.quantile(density, (0.05, 0.5, 0.95)))
+        low, median, high = np.array(bands).T
+        return {
+            "curve_hours": tuple((steps * STEP).tolist()),
+            "curve_low": tuple(low.tolist()),
+            "curve_median": tuple(median.tolist()),
+            "curve_high": tuple(high.tolist()),
+        }
+
+    def ready(self, limits: Limits) -> Interval | None:
+        """From which hour on a harvest would be in specification; None when fewer than 95 % of the draws come so
+        far by the harvest planned, or no limit is asked of what is forecast."""
+        if not any(name in IN_PRODUCT for name in limits):
+            return None
+        last = (self.runs.shape[1] - 1) * STEP
+        hours = np.arange(self.standing.at, last + 1e-9, READY_EVERY)
+        fine = np.array([meets(self.true(hour), limits) for hour in hours])
+        if np.mean(fine.any(axis=0)) < 0.95:
+            return None
+        first = np.where(fine.any(axis=0), hours[fine.argmax(axis=0)], last)
+        return interval(first, "h")
+
+
+def chances(results: Mapping[str, Floats], limits: Limits) -> dict[str, float]:
+    """Attribute -> share of draws inside its own limits; only attributes that are forecast."""
+    return {name: float(np.mean(meets(results, {name: pair}))) for name, pair in limits.items() if name in IN_PRODUCT}

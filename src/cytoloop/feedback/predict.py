@@ -7,12 +7,29 @@ concentrations as they are (absolute error).
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cytoloop.feedback.culture import STEP, D, Floats, G, L, M, X
 from cytoloop.feedback.dataset import BatchHistory, Start
-from cytoloop.feedback.twin import NAMES, Twin
+from cytoloop.feedback.twin import NAMES, PROBES, Twin
 
-RELATIVE = frozenset({"viable_cell_density", "total_viable_cells", "viable_car_cells", "vector_copy_number"})
+RELATIVE = frozenset(
+    {"viable_cell_density", "total_viable_cells", "viable_car_cells", "vector_copy_number", "biomass_online"}
+)
+UNITS: dict[str, str] = {
+    "viable_cell_density": "1e6 cells/mL",
+    "total_viable_cells": "1e6 cells",
+    "viable_car_cells": "1e6 cells",
+    "viability": "fraction",
+    "car_fraction": "fraction",
+    "memory_fraction": "fraction",
+    "glucose": "mmol/L",
+    "glucose_online": "mmol/L",
+    "lactate": "mmol/L",
+    "lactate_online": "mmol/L",
+    "vector_copy_number": "copies/cell",
+}
+"""Attribute -> house unit; `biomass_online` has any."""
 _FLOOR = 1e-6
 
 
@@ -29,21 +46,52 @@ class Seen:
     errors: Floats
     """Standard deviations on that scale."""
 
+    @property
+    def gain(self) -> NDArray[np.intp]:
+        """Places of the signal whose gain nobody knows: only differences between them tell anything."""
+        return np.flatnonzero([name == "biomass_online" for name in self.names])
+
+    def centred(self, rows: Floats) -> Floats:
+        """`rows`, shape (n, places), with the unknown gain taken out: the marginal over a flat prior on it."""
+        places = self.gain
+        if not len(places):
+            return rows
+        out = rows.copy()
+        out[:, places] -= rows[:, places].mean(axis=1, keepdims=True)
+        return out
+
 
 def on_scale(name: str, values: Floats) -> Floats:
     """Values on the scale on which `name` is compared."""
     return np.log(np.maximum(values, _FLOOR)) if name in RELATIVE else values
 
 
+def scaled(name: str, values: Floats) -> Floats:
+    """Values on the scale on which errors of forecasts are told: log of counts and glucose, logit of fractions."""
+    if name == "viable_cell_density":
+        return np.log(np.maximum(values, 1e-6))
+    if name == "glucose":
+        return np.log(np.maximum(values, 0.3))
+    inside = np.clip(values, 0.01, 0.99)
+    return np.asarray(np.log(inside / (1.0 - inside)))
+
+
 def error(twin: Twin, name: str) -> float:
     """Standard deviation of one measurement of `name` on its scale."""
-    return twin.noise["viable_cell_density" if name == "total_viable_cells" else name]
+    told = "viable_cell_density" if name == "total_viable_cells" else name
+    stated = twin.noise.get(name, PROBES[name][0]) if name in PROBES else twin.noise[told]
+    return min(twin.heard.get(told, stated), stated)
+
+
+def missed(twin: Twin, name: str) -> float:
+    """Standard deviation of what the equations miss of `name` at one moment, on its scale."""
+    return twin.misfit[name] if name not in PROBES else twin.misfit.get(name, PROBES[name][1])
 
 
 def seen(twin: Twin, history: BatchHistory) -> Seen:
     """What was observed of `history`, ready to compare."""
     rows = [
-        (name, False, round(at / STEP), value, float(np.hypot(error(twin, name), twin.misfit[name])))
+        (name, False, round(at / STEP), value, float(np.hypot(error(twin, name), missed(twin, name))))
         for name, pairs in history.observations.items()
         for at, value in pairs
     ]
@@ -65,10 +113,13 @@ def seen(twin: Twin, history: BatchHistory) -> Seen:
 def expected(observed: Seen, values: Floats, trajectories: Floats, start: Start) -> Floats:
     """What each parameter set expects at each place of `observed`; shape (n, places), on the attributes' scales."""
     out = np.empty((len(values), len(observed.names)))
-    for place, name in enumerate(observed.names):
-        states = trajectories[:, observed.steps[place], :]
-        of = product_quantity if observed.product[place] else culture_quantity
-        out[:, place] = on_scale(name, of(name, values, states, start))
+    steps, each = np.array(observed.steps), list(zip(observed.names, observed.product, strict=True))
+    for name, product in dict.fromkeys(each):
+        places = np.array([place for place, key in enumerate(each) if key == (name, product)])
+        states = trajectories[:, steps[places], :].reshape(-1, trajectories.shape[2])
+        of = product_quantity if product else culture_quantity
+        told = of(name, np.repeat(values, len(places), axis=0), states, start)
+        out[:, places] = on_scale(name, told).reshape(len(values), -1)
     return out
 
 
@@ -79,13 +130,13 @@ def car(values: Floats, moi: float) -> Floats:
 
 def culture_quantity(name: str, values: Floats, states: Floats, start: Start) -> Floats:
     """`name` in the running culture; values (n, parameters), states (n, 6) -> (n,)."""
-    if name == "viable_cell_density":
+    if name in ("viable_cell_density", "biomass_online"):
         return states[:, X]
     if name == "total_viable_cells":
         return states[:, X] * start.volume
     if name == "viability":
         return states[:, X] / np.maximum(states[:, X] + states[:, D], _FLOOR)
-    if name == "lactate":
+    if name in ("lactate", "lactate_online"):
         return states[:, L]
     if name == "memory_fraction":
         return states[:, M]

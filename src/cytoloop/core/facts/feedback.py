@@ -65,6 +65,8 @@ class ForecastMade:
     curve_median: tuple[float, ...] = ()
     curve_high: tuple[float, ...] = ()
     """Viable cell density (1e6 cells/mL) expected at `curve_hours`: 90 % interval and median."""
+    chances: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Attribute -> probability, 0 to 1, that it alone is in specification at harvest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
