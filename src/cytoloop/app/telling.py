@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cytoloop.app.names import DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act, named
+from cytoloop.app.telling_claim import tell_claim
 from cytoloop.app.telling_equipment import tell_equipment
 from cytoloop.app.telling_flow import tell_flow
 from cytoloop.app.telling_foresight import tell_foresight
@@ -19,15 +20,8 @@ from cytoloop.record.codec import Unread
 def tell(fact: Fact) -> Words:
     """The sentence of a fact; for a name this program does not know, the name and its data."""
     told = _clinic(fact) or _production(fact) or _quality(fact) or _compliance(fact) or _feedback(fact)
-    told = (
-        told
-        or tell_foresight(fact)
-        or _answer(fact)
-        or tell_monitoring(fact)
-        or tell_record(fact)
-        or tell_people(fact)
-        or tell_equipment(fact)
-    )
+    told = told or _answer(fact) or tell_monitoring(fact) or tell_record(fact) or tell_people(fact)
+    told = told or tell_equipment(fact) or tell_claim(fact) or tell_foresight(fact)
     if told is None:
         name, data = (fact.name, fact.data) if isinstance(fact, Unread) else (fact.NAME, {})
         return Words(en=f"{name} {_pairs(data)}", zh=f"{name} {_pairs(data)}")
@@ -231,7 +225,7 @@ def _feedback(fact: Fact) -> tuple[str, str] | None:
             )
         case feedback.ProposalDrafted() as f:
             moves = "; ".join(f"{m.parameter} {m.old:g} -> {m.new:g} {m.unit}" for m in f.moves)
-            return f"proposal {f.proposal}: {moves}; {f.risk}", f"提案 {f.proposal}：{moves}；{f.risk}"
+            return f"proposal {f.proposal}: {moves}; {f.risk}", f"提案 {f.proposal}：{moves}；{f.risk_zh or f.risk}"
         case feedback.ChangeSigned() as f:
             by = f.signature.printed_name
             return (

@@ -14,6 +14,7 @@ from cytoloop.cli import (
     backup,
     batch,
     bench,
+    campaign,
     checkpoint,
     dataset,
     demo,
@@ -26,6 +27,7 @@ from cytoloop.cli import (
     pack,
     people,
     plant,
+    proposal,
     recipe,
     record,
     simulate,
@@ -66,12 +68,14 @@ app.add_typer(batch.app, name="batch")
 app.add_typer(checkpoint.app, name="checkpoint")
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(proposal.app, name="proposal")
 app.add_typer(pack.app, name="pack")
 app.add_typer(people.app, name="people")
 app.add_typer(importing.app, name="import")
 app.add_typer(identity.app, name="identity")
 app.add_typer(telemetry.app, name="telemetry")
 app.add_typer(twin.app, name="twin")
+app.add_typer(campaign.app, name="campaign")
 plant.app.command("sparkplug")(sparkplug.serve)
 plant.app.command("listen")(sparkplug.listening)
 app.add_typer(plant.app, name="plant")

@@ -15,6 +15,7 @@ from cytoloop.core.errors import FindingError
 from cytoloop.core.facts import (
     allotment,
     answer,
+    claim,
     clinic,
     compliance,
     equipment,
@@ -37,6 +38,7 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *compliance.FACTS,
     *feedback.FACTS,
     *foresight.FACTS,
+    *claim.FACTS,
     *monitoring.FACTS,
     *people.FACTS,
     *record_facts.FACTS,

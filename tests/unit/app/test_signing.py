@@ -6,8 +6,9 @@ from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.memory import MemoryStore
 from cytoloop.app.acts import REFUSALS
 from cytoloop.app.demo import START
-from cytoloop.app.learning import Learner, approve_version
+from cytoloop.app.learning import Learner
 from cytoloop.app.packs import read_pack
+from cytoloop.app.proposing import approve_version
 from cytoloop.app.quality import dispose
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.signing import ask_signature
