@@ -21,9 +21,14 @@ from cytoloop.core.time import Instant
 from cytoloop.core.words import Words
 from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.control import Lever
+from cytoloop.feedback.correct import Shown
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.propose import RESOLUTION, Correct, NoProposal, Proposal, propose
-from cytoloop.feedback.propose_check import Executed, problem_with_batches, problem_with_model, problem_with_sign
+from cytoloop.feedback.propose_check import Executed, problem_with_batches, problem_with_model
+from cytoloop.feedback.virtual import outcome_of, world_of
+
+_OUTLOOK_DONORS = 16
+"""Virtual donors by whose median the twin's outlook is told to a campaign."""
 
 Pairs = Sequence[tuple[Batch, BatchHistory]]
 
@@ -81,7 +86,7 @@ def found_on(ground: Ground, fit: PopulationFit, pairs: Pairs, seed: int) -> Pro
         patients=[release_limits(ground.master.product, batch.created.weight) for batch in batches],
         generator=np.random.default_rng([seed, ground.current.version, len(batches)]),
         refuted=_refuted(ground.facts),
-        correct=_correction(batches),
+        correct=_correction(ground, fit, pairs, seed),
     )
 
 
@@ -158,14 +163,27 @@ def proposal_levers(master: MasterRecipe) -> dict[str, Lever]:
     }
 
 
-def executed_of(batch: Batch) -> Executed:
-    """What the batch ran at, moves included, and what it came to."""
-    return Executed(batch=batch.number, parameters=dict(batch.parameters), results=results_of(batch))
+def executed_of(batch: Batch, history: BatchHistory) -> Executed:
+    """What the batch ran at, moves included, what it came to, and what its cells were like at the start."""
+    return Executed(
+        batch=batch.number,
+        parameters=dict(batch.parameters),
+        results=results_of(batch),
+        context={"viability": history.start.viability},
+    )
 
 
-def _correction(batches: Sequence[Batch]) -> Correct:
-    executed = [executed_of(batch) for batch in batches]
-    return lambda move, predicted: problem_with_sign(move, predicted, executed) or predicted
+def _correction(ground: Ground, fit: PopulationFit, pairs: Pairs, seed: int) -> Correct:
+    """What these batches showed, as a correction of the twin."""
+    generator = np.random.default_rng([seed, ground.current.version, len(pairs), 3])
+    world = world_of(fit, [{}], _OUTLOOK_DONORS, 1, generator)
+    return Shown(
+        executed=[executed_of(batch, history) for batch, history in pairs],
+        levers=proposal_levers(ground.master),
+        targets=ground.targets,
+        outlook=lambda targets: {name: each[2] for name, each in outcome_of(world, targets).quantiles.items()},
+        seed=seed,
+    ).shifts
 
 
 def _refuted(facts: Sequence[Fact]) -> set[tuple[str, float]]:

@@ -33,6 +33,8 @@ class Executed:
     """Parameter -> value as it was executed at the end."""
     results: Mapping[str, float] = field(hash=False)
     """Attribute -> release result."""
+    context: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """What was known of the donor's cells before anything was done to them."""
 
 
 def problem_with_batches(histories: Sequence[BatchHistory]) -> Words | None:
