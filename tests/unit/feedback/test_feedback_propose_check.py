@@ -1,4 +1,4 @@
-"""What is rejected before anything is drafted: poisoned, flipped, stale and useless models; and what batches correct."""
+"""What is rejected before anything is drafted: poisoned, flipped, stale, useless models; what batches correct."""
 
 from dataclasses import replace
 from math import inf, nan
