@@ -72,8 +72,8 @@ def write_claim(book: Book, master: MasterRecipe) -> None:
     for count, (result, kept, against) in enumerate([(380.0, 1.4, 0.6), (None, 0.5, 2.0), (120.0, 0.1, 24.0)], 1):
         tested = ClaimTested(
             claim="CLAIM-9", rule_sha256=stated.rule_sha256, batch=f"CL-{count + 1:03d}", arm="after", position=9,
-            result=result, expected=None, before=1, after=count, moved=count, evidence_kept=kept, evidence_refuted=against,
-            evidence_harm={"viability": 0.4},
+            result=result, expected=None, before=1, after=count, moved=count, evidence_kept=kept,
+            evidence_refuted=against, evidence_harm={"viability": 0.4},
         )  # fmt: skip
         book.tell(STREAM, tested, after(at, 24.0 * count))
     decided = ClaimDecided(
@@ -110,7 +110,7 @@ def reviewer(request: pytest.FixtureRequest, browser: Browser, claimed: Site) ->
     assert made.elsewhere == []
 
 
-@pytest.mark.parametrize(("lang", "refuted"), [("en", "Claim refuted"), ("zh", "变更声明：被否定")])
+@pytest.mark.parametrize(("lang", "refuted"), [("en", "Change claim refuted"), ("zh", "变更声明：被否定")])
 def test_a_proposal_is_drawn_and_fits(reviewer: Visit, lang: str, refuted: str) -> None:
     page = reviewer.to("/proposals/PROP-9", lang)
     page.wait_for_selector("main[data-drawn]", timeout=20_000)
