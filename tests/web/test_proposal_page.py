@@ -85,7 +85,7 @@ def write_claim(book: Book, master: MasterRecipe) -> None:
         proposal="PROP-9-BACK", recipe="car_t_cd19", from_version=2,
         moves=(ParameterMove(parameter="transduction.moi", old=4.0, new=3.0, unit="TU/cell"),), twin="culture@12ab",
         batches=("CL-001", "CL-002"), predicted={"viable_car_cells": DOSE}, risk="back", gate_row=9, filing="f",
-        kind="roll-back", undoes="CLAIM-9",
+        undoes="CLAIM-9",
     )  # fmt: skip
     book.tell(STREAM, back, after(at, 90))
     withheld = ProposalWithheld(

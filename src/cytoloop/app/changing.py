@@ -71,7 +71,7 @@ def change_shown(draft: ProposalDrafted, claimed: ChangeClaimed | None) -> dict[
     """
     return {
         "proposal": draft.proposal,
-        "kind": draft.kind,
+        "undoes": draft.undoes,
         "recipe": draft.recipe,
         "from_version": draft.from_version,
         "moves": [f"{m.parameter} {m.old!r} -> {m.new!r} {m.unit}" for m in draft.moves],

@@ -134,7 +134,6 @@ def way_back(
         risk=risk.en,
         gate_row=0,
         filing=_filing(study).en,
-        kind="roll-back",
         risk_zh=risk.zh,
         filing_zh=_filing(study).zh,
         lineage=read.lineage,

@@ -98,7 +98,7 @@ def _head(view: ProposalView, language: Language) -> list[str]:
     draft, claim = view.draft, view.claim
     moves = "; ".join(f"{m.parameter} {m.old:g} -> {m.new:g} {m.unit}" for m in draft.moves)
     said = [
-        f"{draft.proposal} ({draft.kind}, {view.state}): {moves}",
+        f"{draft.proposal} ({view.kind}, {view.state}): {moves}",
         f"version {draft.from_version} -> {draft.from_version + 1} of {draft.recipe}, twin {draft.twin[:40]}…",
         view.risk.text(language),
         view.filing.text(language),
