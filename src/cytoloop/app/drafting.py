@@ -3,8 +3,9 @@
 Pure: reads what it is given and returns values; `proposing.py` enters them and asks people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from cytoloop.feedback.correct import Shown
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.propose import RESOLUTION, Correct, NoProposal, Proposal, propose
 from cytoloop.feedback.propose_check import Executed, problem_with_batches, problem_with_model
-from cytoloop.feedback.virtual import outcome_of, world_of
+from cytoloop.feedback.virtual import World, outcome_of, world_of
 
 _OUTLOOK_DONORS = 16
 """Virtual donors by whose median the twin's outlook is told to a campaign."""
@@ -174,13 +175,20 @@ def executed_of(batch: Batch, history: BatchHistory) -> Executed:
 
 def _correction(ground: Ground, fit: PopulationFit, pairs: Pairs, seed: int) -> Correct:
     """What these batches showed, as a correction of the twin."""
-    generator = np.random.default_rng([seed, ground.current.version, len(pairs), 3])
-    world = world_of(fit, [{}], _OUTLOOK_DONORS, 1, generator)
+
+    @cache
+    def world() -> World:  # made when a parameter varied, which is seldom
+        generator = np.random.default_rng([seed, ground.current.version, len(pairs), 3])
+        return world_of(fit, [{}], _OUTLOOK_DONORS, 1, generator)
+
+    def outlook(targets: Mapping[str, float]) -> dict[str, float]:
+        return {name: each[2] for name, each in outcome_of(world(), targets).quantiles.items()}
+
     return Shown(
         executed=[executed_of(batch, history) for batch, history in pairs],
         levers=proposal_levers(ground.master),
         targets=ground.targets,
-        outlook=lambda targets: {name: each[2] for name, each in outcome_of(world, targets).quantiles.items()},
+        outlook=outlook,
         seed=seed,
     ).shifts
 

@@ -93,8 +93,17 @@ def test_a_stale_model_proposes_nothing(fit: PopulationFit) -> None:
 
 def test_a_model_no_better_than_the_mean_of_the_others_proposes_nothing(fit: PopulationFit) -> None:
     naive = naive_error(HISTORIES)
+    assert naive is not None
     assert naive == pytest.approx(np.mean([np.sqrt(125) / 8 - 1, 0.0, 1 - np.sqrt(80) / 12.5]))
     assert "errs by" in said(problem_with_model(replace(fit, error=0.5), HISTORIES))
+    assert problem_with_model(replace(fit, error=1.2 * naive), HISTORIES) is None, (
+        "three batches tell no such difference"
+    )
+    many = [history(f"B-{n}", 8.0 + n % 3) for n in range(30)]
+    twin = replace(fit.twin, batches=tuple(each.batch for each in many))
+    naive = naive_error(many)
+    assert naive is not None
+    assert problem_with_model(replace(fit, twin=twin, error=1.5 * naive), many)
 
 
 @pytest.mark.parametrize(
