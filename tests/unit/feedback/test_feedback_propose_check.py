@@ -96,9 +96,7 @@ def test_a_model_no_better_than_the_mean_of_the_others_proposes_nothing(fit: Pop
     assert naive is not None
     assert naive == pytest.approx(np.mean([np.sqrt(125) / 8 - 1, 0.0, 1 - np.sqrt(80) / 12.5]))
     assert "errs by" in said(problem_with_model(replace(fit, error=0.5), HISTORIES))
-    assert problem_with_model(replace(fit, error=1.2 * naive), HISTORIES) is None, (
-        "three batches tell no such difference"
-    )
+    assert problem_with_model(replace(fit, error=1.2 * naive), HISTORIES) is None, "too few to tell"
     many = [history(f"B-{n}", 8.0 + n % 3) for n in range(30)]
     twin = replace(fit.twin, batches=tuple(each.batch for each in many))
     naive = naive_error(many)
