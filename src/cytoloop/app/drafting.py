@@ -217,7 +217,7 @@ def _back_risk(claim: ClaimRecord) -> Words:
     assert decided is not None, "only a decided claim is rolled back"
     return Words(
         en=f"back to the targets before {claim.claimed.proposal}, whose claim was refuted: {decided.reason}",
-        zh=f"恢复 {claim.claimed.proposal} 之前的目标值，其变更声明已被否定：{decided.reason}",
+        zh=f"恢复 {claim.claimed.proposal} 之前的目标值，其变更声明已被否定：{decided.reason_zh}",
     )
 
 

@@ -112,7 +112,8 @@ def _head(view: ProposalView, language: Language) -> list[str]:
         said.append(f"{claim.claimed.claim} ({state}): {stated(claim.claimed.rule).text(language)}")
         said.append(f"rule {claim.claimed.rule_sha256}")
     if claim and claim.decided:
-        said.append(f"{claim.decided.verdict}: {claim.decided.reason}")
+        decided = Words(en=claim.decided.reason, zh=claim.decided.reason_zh)
+        said.append(f"{claim.decided.verdict}: {decided.text(language)}")
     return said
 
 

@@ -75,7 +75,7 @@ def plainly_worse(error: float, naive: float, batches: int) -> bool:
 
     Absolute values of normal errors scatter by 0.76 of their mean, so the mean of few batches says little.
     """
-    return error > naive + _SCATTER * float(np.hypot(error, naive)) / batches**0.5
+    return error > naive + _SCATTER * float(np.hypot(error, naive)) / float(np.sqrt(batches))
 
 
 def naive_error(histories: Sequence[BatchHistory]) -> float | None:
