@@ -77,7 +77,8 @@ def write_claim(book: Book, master: MasterRecipe) -> None:
         )  # fmt: skip
         book.tell(STREAM, tested, after(at, 24.0 * count))
     decided = ClaimDecided(
-        claim="CLAIM-9", rule_sha256=stated.rule_sha256, verdict="refuted", reason="less than claimed", reason_zh="改进小于声明",
+        claim="CLAIM-9", rule_sha256=stated.rule_sha256, verdict="refuted", reason="less than claimed",
+        reason_zh="改进小于声明",
         batches=("CL-002",),
     )  # fmt: skip
     book.tell(STREAM, decided, after(at, 80))
