@@ -143,5 +143,7 @@ def test_the_loop_leads_to_the_proposals(reviewer: Visit) -> None:
 def test_evidence_that_is_not_as_it_was_read_is_told(claimed: Site) -> None:
     text = claimed.get("/proposals/PROP-9").text
     assert "not as it was read" in text
+    assert "In the claim" in text
+    assert "In the claim" not in claimed.get("/proposals/PROP-9-BACK").text
     assert claimed.get("/proposals/NOWHERE").status == 404
     assert claimed.get("/api/proposals/NOWHERE/charts.json").status == 404

@@ -190,7 +190,8 @@ def _attributes(shelf: Shelf, stream: str, draft: ProposalDrafted, compared: Cla
     master = shelf.master(approved[0].content_sha256) if approved else None
     words = attribute_words(master.product) if master else {}
     rule = compared.claimed.rule if compared else None
-    said = {each.attribute: each for each in (rule.claimed, *rule.guarded)} if rule else {}
+    own = rule is not None and not draft.undoes  # a roll-back is compared by the claim it undoes, and claims nothing
+    said = {each.attribute: each for each in (rule.claimed, *rule.guarded)} if rule and own else {}
     line = _line_of(stream)
     batches = [batch for batch in shelf.batches() if batch.created.line == line and batch.ended]
     names = [name for name in draft.predicted if name != "in_specification"]
