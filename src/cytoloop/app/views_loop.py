@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
+from cytoloop.app.views_foresight import NEWEST, ForetoldView, foretold_view
 from cytoloop.app.views_proposal import ProposalBrief, proposals_view
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.clinic.order import order
@@ -154,6 +155,8 @@ class LoopView:
     """Every proposal with its claim, newest first."""
     running: tuple[BatchLine, ...]
     """Batches that run or are held."""
+    foretold: tuple[ForetoldView, ...]
+    """The newest orders whose risk was told before their batch began."""
     steps_now: Mapping[str, int] = field(hash=False)
     """Operation -> number of batches that stand in it now."""
 
@@ -173,6 +176,7 @@ def loop_view(shelf: Shelf) -> LoopView:
         lines=lines_view(shelf),
         proposals=proposals_view(shelf),
         running=active,
+        foretold=foretold_view(shelf, newest=NEWEST),
         steps_now=_tally(line.operation.en for line in active if line.operation),
     )
 
