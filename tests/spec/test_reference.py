@@ -15,6 +15,7 @@ from cytoloop.cli.main import app
 from cytoloop.core.facts import (
     allotment,
     answer,
+    claim,
     clinic,
     compliance,
     equipment,
@@ -39,6 +40,7 @@ STAGES: dict[str, ModuleType] = {
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,
+    "4 Feedback: what a change claims": claim,
     "4 Feedback: before a batch": foresight,
     "Monitoring": monitoring,
     "People and rights": people,

@@ -65,13 +65,16 @@ def gate_verdict(draft: ProposalDrafted, master: MasterRecipe, study: StudyView,
 
 
 def change_shown(draft: ProposalDrafted, claimed: ChangeClaimed | None) -> dict[str, JSON]:
-    """Everything that the signer of a change is shown; the claim's rule stands in it whole, with its digest."""
+    """Everything that the signer of a change is shown; the claim's rule stands in it whole, with its digest.
+
+    Targets are written to their last digit: what is rounded could be changed behind the signature.
+    """
     return {
         "proposal": draft.proposal,
-        "kind": draft.kind,
+        "undoes": draft.undoes,
         "recipe": draft.recipe,
         "from_version": draft.from_version,
-        "moves": [f"{m.parameter} {m.old:g} -> {m.new:g} {m.unit}" for m in draft.moves],
+        "moves": [f"{m.parameter} {m.old!r} -> {m.new!r} {m.unit}" for m in draft.moves],
         "predicted": {n: [i.low, i.median, i.high, i.unit] for n, i in draft.predicted.items()},
         "risk": draft.risk,
         "filing": draft.filing,

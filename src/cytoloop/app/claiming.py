@@ -237,6 +237,7 @@ def _decided(claim: ClaimRecord, stands: Standing, tried: Sequence[Tried]) -> Cl
         claim=claim.claimed.claim,
         rule_sha256=claim.claimed.rule_sha256,
         verdict=stands.verdict,
-        reason=stands.reason,
+        reason=stands.reason.en,
+        reason_zh=stands.reason.zh,
         batches=tuple(each.batch for each in tried if each.arm == "after"),
     )

@@ -3,8 +3,9 @@
 Pure: reads what it is given and returns values; `proposing.py` enters them and asks people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -21,9 +22,14 @@ from cytoloop.core.time import Instant
 from cytoloop.core.words import Words
 from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.control import Lever
+from cytoloop.feedback.correct import Shown
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.propose import RESOLUTION, Correct, NoProposal, Proposal, propose
-from cytoloop.feedback.propose_check import Executed, problem_with_batches, problem_with_model, problem_with_sign
+from cytoloop.feedback.propose_check import Executed, problem_with_batches, problem_with_model
+from cytoloop.feedback.virtual import World, outcome_of, world_of
+
+_OUTLOOK_DONORS = 16
+"""Virtual donors by whose median the twin's outlook is told to a campaign."""
 
 Pairs = Sequence[tuple[Batch, BatchHistory]]
 
@@ -81,7 +87,7 @@ def found_on(ground: Ground, fit: PopulationFit, pairs: Pairs, seed: int) -> Pro
         patients=[release_limits(ground.master.product, batch.created.weight) for batch in batches],
         generator=np.random.default_rng([seed, ground.current.version, len(batches)]),
         refuted=_refuted(ground.facts),
-        correct=_correction(batches),
+        correct=_correction(ground, fit, pairs, seed),
     )
 
 
@@ -129,7 +135,6 @@ def way_back(
         risk=risk.en,
         gate_row=0,
         filing=_filing(study).en,
-        kind="roll-back",
         risk_zh=risk.zh,
         filing_zh=_filing(study).zh,
         lineage=read.lineage,
@@ -158,14 +163,34 @@ def proposal_levers(master: MasterRecipe) -> dict[str, Lever]:
     }
 
 
-def executed_of(batch: Batch) -> Executed:
-    """What the batch ran at, moves included, and what it came to."""
-    return Executed(batch=batch.number, parameters=dict(batch.parameters), results=results_of(batch))
+def executed_of(batch: Batch, history: BatchHistory) -> Executed:
+    """What the batch ran at, moves included, what it came to, and what its cells were like at the start."""
+    return Executed(
+        batch=batch.number,
+        parameters=dict(batch.parameters),
+        results=results_of(batch),
+        context={"viability": history.start.viability},
+    )
 
 
-def _correction(batches: Sequence[Batch]) -> Correct:
-    executed = [executed_of(batch) for batch in batches]
-    return lambda move, predicted: problem_with_sign(move, predicted, executed) or predicted
+def _correction(ground: Ground, fit: PopulationFit, pairs: Pairs, seed: int) -> Correct:
+    """What these batches showed, as a correction of the twin."""
+
+    @cache
+    def world() -> World:  # made when a parameter varied, which is seldom
+        generator = np.random.default_rng([seed, ground.current.version, len(pairs), 3])
+        return world_of(fit, [{}], _OUTLOOK_DONORS, 1, generator)
+
+    def outlook(targets: Mapping[str, float]) -> dict[str, float]:
+        return {name: each[2] for name, each in outcome_of(world(), targets).quantiles.items()}
+
+    return Shown(
+        executed=[executed_of(batch, history) for batch, history in pairs],
+        levers=proposal_levers(ground.master),
+        targets=ground.targets,
+        outlook=outlook,
+        seed=seed,
+    ).shifts
 
 
 def _refuted(facts: Sequence[Fact]) -> set[tuple[str, float]]:
@@ -192,7 +217,7 @@ def _back_risk(claim: ClaimRecord) -> Words:
     assert decided is not None, "only a decided claim is rolled back"
     return Words(
         en=f"back to the targets before {claim.claimed.proposal}, whose claim was refuted: {decided.reason}",
-        zh=f"恢复 {claim.claimed.proposal} 之前的目标值，其变更声明已被否定：{decided.reason}",
+        zh=f"恢复 {claim.claimed.proposal} 之前的目标值，其变更声明已被否定：{decided.reason_zh}",
     )
 
 

@@ -83,8 +83,15 @@ class Learner:
         return ReleasedTwin(twin=twin, at=self.registrar.clock.now())
 
     async def learn(self, batches: Sequence[Batch], study: StudyView, version: int) -> ReleasedTwin | None:
-        """Fit on finished batches, release the fit, and bring a proposal to its decision; None with too few."""
-        pairs = [(batch, history) for batch in batches if (history := finished_history(batch)) is not None]
+        """Fit on finished batches, release the fit, and bring a proposal to its decision; None with too few.
+
+        None also when a batch holds values that cannot be (a wrong unit): nothing is learned until they are set right.
+        """
+        try:
+            pairs = [(batch, history) for batch in batches if (history := finished_history(batch)) is not None]
+        except UserError as error:
+            self.proposer.withhold(batches[-1].created.recipe, batches, error.words)
+            return None
         if len(pairs) < LEAST_BATCHES:
             return None
         dice = np.random.default_rng([self.seed, version, len(pairs)])

@@ -60,7 +60,7 @@ class Proposer:
         problem = problem_with(ground, fit, pairs)
         found = NoProposal(reason=problem) if problem else found_on(ground, fit, pairs, seed)
         if isinstance(found, NoProposal):
-            self._withhold(ground, batches, found.reason)
+            self.withhold(ground.current.recipe, batches, found.reason)
             return
         drafted = drafted_on(ground, found, self._read(batches), study, self.registrar.clock.now())
         dice = np.random.default_rng([seed, ground.current.version, len(batches), 1])
@@ -80,7 +80,7 @@ class Proposer:
             generator=dice,
         )
         if claimed is None:
-            self._withhold(ground, batches, NOTHING_TO_CLAIM)
+            self.withhold(ground.current.recipe, batches, NOTHING_TO_CLAIM)
             return
         await self.carry(drafted, claimed, ground, study)
 
@@ -122,15 +122,16 @@ class Proposer:
         stream = self.registrar.ledger.stream(recipe_stream(self.line, recipe))
         return claims_of(each.fact for each in stream)
 
-    def _withhold(self, ground: Ground, batches: Sequence[Batch], reason: Words) -> None:
+    def withhold(self, recipe: str, batches: Sequence[Batch], reason: Words) -> None:
+        """Enter why nothing is proposed on these batches."""
         withheld = ProposalWithheld(
-            recipe=ground.current.recipe,
-            from_version=ground.current.version,
+            recipe=recipe,
+            from_version=in_force(self.registrar.ledger, self.line, recipe).version,
             batches=tuple(batch.number for batch in batches),
             reason=reason.en,
-            reason_zh=reason.zh,
+            reason_zh=reason.zh or reason.en,
         )
-        self.registrar.say(recipe_stream(self.line, ground.current.recipe), withheld, actor=LEARNING)
+        self.registrar.say(recipe_stream(self.line, recipe), withheld, actor=LEARNING)
 
     async def carry(
         self,
@@ -144,7 +145,7 @@ class Proposer:
         stream = recipe_stream(self.line, drafted.recipe)
         problem = draft_problem(drafted, ground.master)
         if problem is not None:
-            self._withhold(ground, (), problem)
+            self.withhold(ground.current.recipe, (), problem)
             return
         answer = gate_verdict(drafted, ground.master, study, self.registrar.clock.now())
         verdict = GateJudged(row=answer.row, answer=answer.answer, subject=drafted.proposal, reason=answer.reason)

@@ -21,7 +21,7 @@ def tell(fact: Fact) -> Words:
     """The sentence of a fact; for a name this program does not know, the name and its data."""
     told = _clinic(fact) or _production(fact) or _quality(fact) or _compliance(fact) or _feedback(fact)
     told = told or _answer(fact) or tell_monitoring(fact) or tell_record(fact) or tell_people(fact)
-    told = told or tell_equipment(fact) or tell_claim(fact) or tell_foresight(fact)
+    told = told or tell_equipment(fact) or tell_foresight(fact) or tell_claim(fact)
     if told is None:
         name, data = (fact.name, fact.data) if isinstance(fact, Unread) else (fact.NAME, {})
         return Words(en=f"{name} {_pairs(data)}", zh=f"{name} {_pairs(data)}")

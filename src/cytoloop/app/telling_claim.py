@@ -26,7 +26,7 @@ def tell_claim(fact: Fact) -> tuple[str, str] | None:
             verdict = named(CLAIM_VERDICTS, f.verdict)
             return (
                 f"claim {f.claim} {verdict.en} after {len(f.batches)} batches: {f.reason}",
-                f"变更声明 {f.claim} {verdict.zh}（新版本 {len(f.batches)} 批）：{f.reason}",
+                f"变更声明 {f.claim} {verdict.zh}（新版本 {len(f.batches)} 批）：{f.reason_zh}",
             )
         case claim.ProposalWithheld() as f:
             return f"nothing proposed: {f.reason}", f"不提出提案：{f.reason_zh}"

@@ -21,6 +21,7 @@ from cytoloop.core.words import Words
 from cytoloop.quality.specification import limits
 
 ProposalState = Literal["open", "signed", "declined"]
+Kind = Literal["improve", "roll-back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class ProposalBrief:
     proposal: str
     line: str
     at: Instant
-    kind: Literal["improve", "roll-back"]
+    kind: Kind
     moves: str
     state: ProposalState
     claim: ClaimState | None
@@ -77,6 +78,7 @@ class ProposalView:
     line: str
     draft: ProposalDrafted
     at: Instant
+    kind: Kind
     risk: Words
     filing: Words
     gate: GateJudged | None
@@ -129,6 +131,7 @@ def proposal_view(shelf: Shelf, proposal: str) -> ProposalView:
         line=_line_of(stream),
         draft=draft,
         at=kept.entry.happened_at,
+        kind=kind_of(draft),
         risk=Words(en=draft.risk, zh=draft.risk_zh or draft.risk),
         filing=Words(en=draft.filing, zh=draft.filing_zh or draft.filing),
         gate=next((g.fact for g in shelf.facts(GateJudged, stream) if g.fact.subject == proposal), None),
@@ -145,6 +148,11 @@ def proposal_view(shelf: Shelf, proposal: str) -> ProposalView:
     )
 
 
+def kind_of(draft: ProposalDrafted) -> Kind:
+    """Whether it is to improve something, or takes a refuted change back."""
+    return "roll-back" if draft.undoes else "improve"
+
+
 def _brief(shelf: Shelf, kept: Kept[ProposalDrafted]) -> ProposalBrief:
     draft, stream = kept.fact, kept.entry.stream
     claim = _claim(shelf, stream, draft.proposal)
@@ -152,7 +160,7 @@ def _brief(shelf: Shelf, kept: Kept[ProposalDrafted]) -> ProposalBrief:
         proposal=draft.proposal,
         line=_line_of(stream),
         at=kept.entry.happened_at,
-        kind=draft.kind,
+        kind=kind_of(draft),
         moves="; ".join(f"{m.parameter} {m.old:g} → {m.new:g} {m.unit}" for m in draft.moves),
         state=_state(shelf, stream, draft.proposal),
         claim=claim.state if claim else None,
@@ -182,7 +190,8 @@ def _attributes(shelf: Shelf, stream: str, draft: ProposalDrafted, compared: Cla
     master = shelf.master(approved[0].content_sha256) if approved else None
     words = attribute_words(master.product) if master else {}
     rule = compared.claimed.rule if compared else None
-    said = {each.attribute: each for each in (rule.claimed, *rule.guarded)} if rule else {}
+    own = rule is not None and not draft.undoes  # a roll-back is compared by the claim it undoes, and claims nothing
+    said = {each.attribute: each for each in (rule.claimed, *rule.guarded)} if rule and own else {}
     line = _line_of(stream)
     batches = [batch for batch in shelf.batches() if batch.created.line == line and batch.ended]
     names = [name for name in draft.predicted if name != "in_specification"]

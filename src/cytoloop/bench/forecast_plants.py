@@ -21,6 +21,7 @@ from cytoloop.adapters.plant.material import harvested
 from cytoloop.feedback.dataset import BatchHistory, Control, Start, history
 
 Floats = NDArray[np.float64]
+Hours = NDArray[np.int64]
 TOLD = ("viable_cell_density", "viability", "memory_fraction", "glucose")
 """Attributes whose truth at harvest a case keeps."""
 EXPANSION_AT = 48.0
@@ -194,11 +195,11 @@ def _case(name: str, plan: Recipe, course: Course, assays: Assays, generator: np
     return Case(seen=made, truth={name: float(value) for name, value in truth.items()}, at=float(end))
 
 
-def _normal(generator: np.random.Generator, like: Floats) -> Floats:
+def _normal(generator: np.random.Generator, like: Hours) -> Floats:
     return generator.standard_normal(len(like))
 
 
-def _pairs(hours: Floats, values: Floats) -> list[tuple[float, float]]:
+def _pairs(hours: Hours, values: Floats) -> list[tuple[float, float]]:
     return list(zip(hours.astype(float).tolist(), values.tolist(), strict=True))
 
 

@@ -25,6 +25,7 @@ PINNED = {
     "process-improve": "process-improve==2.2.0",
     "pymerkle": "pymerkle==7.0.0",
     "pysparkplug": "pysparkplug==0.6.1",
+    "scikit-learn": "scikit-learn==1.9.1",
     "statsmodels": "statsmodels==0.15.0 numpy==2.4.6",
 }
 """Peer -> what is installed of it."""

@@ -98,7 +98,7 @@ def _head(view: ProposalView, language: Language) -> list[str]:
     draft, claim = view.draft, view.claim
     moves = "; ".join(f"{m.parameter} {m.old:g} -> {m.new:g} {m.unit}" for m in draft.moves)
     said = [
-        f"{draft.proposal} ({draft.kind}, {view.state}): {moves}",
+        f"{draft.proposal} ({view.kind}, {view.state}): {moves}",
         f"version {draft.from_version} -> {draft.from_version + 1} of {draft.recipe}, twin {draft.twin[:40]}…",
         view.risk.text(language),
         view.filing.text(language),
@@ -112,7 +112,8 @@ def _head(view: ProposalView, language: Language) -> list[str]:
         said.append(f"{claim.claimed.claim} ({state}): {stated(claim.claimed.rule).text(language)}")
         said.append(f"rule {claim.claimed.rule_sha256}")
     if claim and claim.decided:
-        said.append(f"{claim.decided.verdict}: {claim.decided.reason}")
+        decided = Words(en=claim.decided.reason, zh=claim.decided.reason_zh)
+        said.append(f"{claim.decided.verdict}: {decided.text(language)}")
     return said
 
 

@@ -17,10 +17,10 @@ from cytoloop.feedback.predict import Seen, error, expected, missed, seen
 from cytoloop.feedback.twin import DYNAMIC, MISFIT, NAMES, PROBES, Twin
 
 _STEP = 0.05
-_HUBER = 2.5
-_MEAN_COUNT = 1.0
+HUBER = 2.5
+MEAN_COUNT = 1.0
 """Donors that the pack's means count for in a population fit."""
-_SPREAD_COUNT = 2.0
+SPREAD_COUNT = 2.0
 """Donors that the pack's spreads count for."""
 _NOISE_COUNT = 6
 """Observations of an attribute that the measurement error stated counts for."""
@@ -141,9 +141,9 @@ def updated_population(current: Twin, prior: Twin, donors: Sequence[Donor]) -> T
     points = means + sds * np.array([donor.z for donor in donors])
     variances = sds**2 * np.array([np.diag(donor.covariance) for donor in donors])
     count = len(donors)
-    mean = (points.sum(axis=0) + _MEAN_COUNT * prior_means) / (count + _MEAN_COUNT)
+    mean = (points.sum(axis=0) + MEAN_COUNT * prior_means) / (count + MEAN_COUNT)
     scatter = ((points - mean) ** 2 + variances).sum(axis=0)
-    sd = np.sqrt((scatter + _SPREAD_COUNT * prior_sds**2) / (count + _SPREAD_COUNT))
+    sd = np.sqrt((scatter + SPREAD_COUNT * prior_sds**2) / (count + SPREAD_COUNT))
     pairs = {name: (float(mean[place]), float(sd[place])) for place, name in enumerate(NAMES)}
     return replace(current, population=pairs)
 
@@ -157,11 +157,11 @@ def updated_misfit(target: Twin, current: Twin, histories: Sequence[BatchHistory
         inflation = len(observed.names) / max(len(observed.names) - used, 0.3 * len(observed.names))
         for name, product, residual in zip(observed.names, observed.product, donor.residuals, strict=True):
             if not product:
-                capped = min(abs(residual), 2.0 * _HUBER * max(missed(current, name), error(current, name)))
+                capped = min(abs(residual), 2.0 * HUBER * max(missed(current, name), error(current, name)))
                 squares[name].append(inflation * capped**2)
     told = {name: _missed(current, name, found) for name, found in squares.items() if found or name in MISFIT}
     heard = {name: _heard(current, name, found) for name, found in squares.items() if len(found) >= _MISFIT_COUNT}
-    return replace(target, misfit=told, noise={**target.noise, **heard})
+    return replace(target, misfit=told, heard={**target.heard, **heard})
 
 
 def _heard(current: Twin, name: str, squares: Sequence[float]) -> float:
@@ -197,7 +197,7 @@ def _moved(before: Twin, after: Twin, z: Floats) -> Floats:
 
 
 def _weights(residual: Floats) -> Floats:
-    return np.minimum(1.0, _HUBER / np.maximum(np.abs(residual), 1e-9))
+    return np.minimum(1.0, HUBER / np.maximum(np.abs(residual), 1e-9))
 
 
 def _linearise(twin: Twin, history: BatchHistory, observed: Seen, z: Floats) -> tuple[Floats, Floats, float]:
@@ -213,5 +213,5 @@ def _linearise(twin: Twin, history: BatchHistory, observed: Seen, z: Floats) -> 
     residual = observed.centred((observed.values / observed.errors - predicted[0])[None])[0]
     slope = observed.centred(predicted[1:] - predicted[0]).T / _STEP
     size = np.abs(residual)
-    loss = np.where(size <= _HUBER, size**2, 2.0 * _HUBER * size - _HUBER**2)
+    loss = np.where(size <= HUBER, size**2, 2.0 * HUBER * size - HUBER**2)
     return residual, slope, float(loss.sum() + z @ z)

@@ -24,6 +24,7 @@ from scipy.special import gammaln
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.claim import Arm, ClaimedAttribute, ClaimRule, ClaimVerdict
 from cytoloop.core.json import JSON, digest
+from cytoloop.core.words import Words
 
 Floats = NDArray[np.float64]
 
@@ -56,7 +57,7 @@ class Standing:
     after: int
     verdict: ClaimVerdict | None
     """None while the claim is open."""
-    reason: str
+    reason: Words
 
 
 def rule_document(rule: ClaimRule) -> dict[str, JSON]:
@@ -150,21 +151,35 @@ def check_rule(rule: ClaimRule) -> None:
 
 def _verdict(
     rule: ClaimRule, kept: float, refuted: float, harm: Mapping[str, float], after: int
-) -> tuple[ClaimVerdict | None, str]:
+) -> tuple[ClaimVerdict | None, Words]:
     """The verdict and why. Harm comes first: a claim that improved one attribute at another's cost is refuted."""
-    tests = 1 + len(rule.guarded)
-    bound = tests / rule.error_refuted
-    worse = [name for name, value in harm.items() if value >= bound]
+    bound, name = (1 + len(rule.guarded)) / rule.error_refuted, rule.claimed.attribute
+    worse = [each for each, value in harm.items() if value >= bound]
     if worse:
-        return "refuted", f"worse than let pass: {', '.join(worse)} (e-value {harm[worse[0]]:.3g} of {bound:g})"
+        return "refuted", Words(
+            en=f"worse than let pass: {', '.join(worse)} (e-value {harm[worse[0]]:.3g} of {bound:g})",
+            zh=f"变差超过允许：{'、'.join(worse)}（e 值 {harm[worse[0]]:.3g}，界限 {bound:g}）",
+        )
     if refuted >= bound:
-        reason = f"{rule.claimed.attribute} improved by less than claimed (e-value {refuted:.3g} of {bound:g})"
-        return "refuted", reason
+        return "refuted", Words(
+            en=f"{name} improved by less than claimed (e-value {refuted:.3g} of {bound:g})",
+            zh=f"{name} 的改进小于声明（e 值 {refuted:.3g}，界限 {bound:g}）",
+        )
     if kept >= 1.0 / rule.error_kept:
-        return "kept", f"{rule.claimed.attribute} improved (e-value {kept:.3g} of {1.0 / rule.error_kept:g})"
+        least = 1.0 / rule.error_kept
+        return "kept", Words(
+            en=f"{name} improved (e-value {kept:.3g} of {least:g})",
+            zh=f"{name} 已改进（e 值 {kept:.3g}，界限 {least:g}）",
+        )
     if after >= rule.most_batches:
-        return "undecided", f"{after} batches of the new version neither bear the claim out nor refute it"
-    return None, f"{after} of at most {rule.most_batches} batches of the new version"
+        return "undecided", Words(
+            en=f"{after} batches of the new version neither bear the claim out nor refute it",
+            zh=f"新版本 {after} 批既未证实也未否定该声明",
+        )
+    return None, Words(
+        en=f"{after} of at most {rule.most_batches} batches of the new version",
+        zh=f"新版本已有 {after} 批，最多 {rule.most_batches} 批",
+    )
 
 
 def _better(attribute: ClaimedAttribute, tried: Sequence[Tried]) -> Floats:

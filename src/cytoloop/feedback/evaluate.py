@@ -23,9 +23,10 @@ from cytoloop.feedback.calibrate import (
 )
 from cytoloop.feedback.culture import STEP, Floats, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.features import Standing, features, settled
+from cytoloop.feedback.features import Standing, features
 from cytoloop.feedback.predict import culture_quantity, error, scaled
-from cytoloop.feedback.residual import Judged, Miss, Residual, fit_residual
+from cytoloop.feedback.residual import Residual
+from cytoloop.feedback.residual_fit import Judged, Miss, fit_residual
 from cytoloop.feedback.twin import DRIFT, Twin
 
 HORIZONS = (60.0, 108.0)
@@ -57,10 +58,6 @@ class Missed:
     """Standard deviation the twin expected of it, same scale."""
     noise: float
     """Of the measurement, same scale."""
-    settled: float
-    """As `error`, against what all readings of the finished batch say was true."""
-    doubt: float
-    """Standard deviation of that."""
     moment: float
     """h of the measurement."""
     last: bool
@@ -100,23 +97,11 @@ def left_out(
     """The batch at `place` forecast by a population of the others."""
     others: list[Donor] = [donor for index, donor in enumerate(fit.donors) if index != place]
     twin = updated_population(fit.twin, prior, others)
-    known, donor = histories[place], fit.donors[place]
-    end = max((hour for pairs in known.observations.values() for hour, _ in pairs), default=0.0)
-    finished = standing_of(fit.twin, known, donor, max(end, known.harvest_at or 0.0))
-    return [missed for hours in ORIGINS for missed in foretold(twin, finished, hours, generator)]
+    return [missed for hours in ORIGINS for missed in foretold(twin, histories[place], hours, generator)]
 
 
-def standing_of(twin: Twin, known: BatchHistory, donor: Donor, at: float) -> Standing:
-    """The batch at hour `at`, with the best course of its donor until then."""
-    values = values_of(twin, donor.z[None])
-    plan = schedule(known.controls, known.start.il2, at)
-    course = simulate(twin, values, begin(values, known.start), plan)[0]
-    return Standing(twin=twin, known=known, donor=donor, at=at, course=course)
-
-
-def foretold(twin: Twin, finished: Standing, hours: float, generator: np.random.Generator) -> list[Missed]:
+def foretold(twin: Twin, history: BatchHistory, hours: float, generator: np.random.Generator) -> list[Missed]:
     """Results of each drifting attribute against their forecast from `hours` before the last count."""
-    history = finished.known
     counts = history.observations.get("viable_cell_density")
     if not counts:
         return []
@@ -131,22 +116,23 @@ def foretold(twin: Twin, finished: Standing, hours: float, generator: np.random.
     runs = simulate(twin, values, begin(values, known.start), schedule(known.controls, known.start.il2, end))
     standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0])
     return [
-        _missed(standing, finished, name, pair, culture_quantity(name, values, runs[:, round(pair[0] / STEP)], known.start),
-                last=pair == later[name][-1] and hours in HORIZONS)
+        _missed(standing, name, pair, _expected(standing, name, values, runs[:, round(pair[0] / STEP)]),
+                last=pair == pairs[-1] and hours in HORIZONS)
         for name, pairs in later.items()
         for pair in pairs
     ]  # fmt: skip
+
+
+def _expected(standing: Standing, name: str, values: Floats, states: Floats) -> Floats:
+    return culture_quantity(name, values, states, standing.known.start)
 
 
 def _after(history: BatchHistory, name: str, hour: float) -> list[tuple[float, float]]:
     return [pair for pair in history.observations.get(name, ()) if pair[0] >= hour]
 
 
-def _missed(
-    standing: Standing, finished: Standing, name: str, pair: tuple[float, float], expected: Floats, *, last: bool
-) -> Missed:
+def _missed(standing: Standing, name: str, pair: tuple[float, float], expected: Floats, *, last: bool) -> Missed:
     at, value = pair
-    true, doubt = settled(finished, name, at)
     middle = float(np.median(expected))
     slope = 1.0
     if name == "glucose":
@@ -160,8 +146,6 @@ def _missed(
         error=float(scaled(name, np.array(value)) - scaled(name, np.array(middle))),
         posterior=float(np.std(scaled(name, expected))),
         noise=error(standing.twin, name) * slope,
-        settled=true - float(scaled(name, np.array(middle))),
-        doubt=doubt,
         moment=at,
         last=last,
         features=features(standing, name, [at])[0],

@@ -5,17 +5,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cytoloop.feedback.calibrate import Donor, values_of
+from cytoloop.feedback.calibrate import Donor
 from cytoloop.feedback.culture import STEP, Floats, G, L, X
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.predict import Seen, culture_quantity, scaled, seen
+from cytoloop.feedback.predict import Seen, seen
 from cytoloop.feedback.residual import FEATURES
 from cytoloop.feedback.twin import NAMES, Twin
 
 MEMORY = 48.0
 """h in which a reading loses most of its say on where the batch is now."""
-NEAR = 24.0
-"""h in which a reading of a finished batch loses most of its say on what was true."""
 _DOUBT = 0.5
 """Readings of no misfit that a level or slope of misfits counts for."""
 OF = {
@@ -40,14 +38,14 @@ class Standing:
     """States of the best point from the seeding on, shape (steps + 1, 6)."""
 
 
-def features(standing: Standing, name: str, hours: Sequence[float]) -> Floats:
-    """The features of forecasts of `name` at `hours`, shape (hours, FEATURES)."""
+def features(standing: Standing, name: str, hours: Sequence[float], off: tuple[float, float] | None = None) -> Floats:
+    """The features of forecasts of `name` at `hours`, shape (hours, FEATURES); `off` are its `misfits`, when known."""
     course, at = standing.course, standing.at
     now = course[round(at / STEP)]
     before = course[round(max(at - 12.0, 0.0) / STEP)]
     days = np.maximum((np.asarray(hours) - at) / 24.0, 0.25)
     ahead = course[[round(hour / STEP) for hour in hours]]
-    level, slope = misfits(standing, name)
+    level, slope = misfits(standing, name) if off is None else off
     medium = float(np.exp(standing.twin.population["medium_glucose"][0]))
     pace, limit = (NAMES.index(name) for name in ("mu_max", "density_limit"))
     columns = {
@@ -81,18 +79,6 @@ def misfits(standing: Standing, name: str) -> tuple[float, float]:
     return level, slope
 
 
-def settled(finished: Standing, name: str, hour: float) -> tuple[float, float]:
-    """What `name` was at `hour` of a finished batch, by all its readings: value on the log or logit scale and its
-    standard deviation. The best course, moved by what the readings around that hour lie off it."""
-    course = finished.course[round(hour / STEP)][None]
-    values = values_of(finished.twin, finished.donor.z[None])
-    middle = float(scaled(name, culture_quantity(name, values, course, finished.known.start))[0])
-    hours, errors, sds = _off(finished, name)
-    weights = np.exp(-np.abs(hours - hour) / NEAR) / sds**2
-    total = float(weights.sum())
-    return middle + float(weights @ errors) / (total + _DOUBT / float(np.median(sds)) ** 2), float(1.0 / np.sqrt(total))
-
-
 def _off(standing: Standing, name: str) -> tuple[Floats, Floats, Floats]:
     """Hours of the readings of `name`, how far they lie off the best course, and their standard deviations."""
     observed = seen(standing.twin, standing.known)
@@ -110,7 +96,6 @@ def _slope(standing: Standing, observed: Seen, place: int) -> float:
     if name in ("viable_cell_density", "biomass_online"):
         return 1.0
     if name in ("glucose", "glucose_online"):
-        return 1.0 / max(states[G], 1.0)
+        return float(1.0 / max(states[G], 1.0))
     value = min(max(states[X] / max(states[X] + states[1], 1e-6) if name == "viability" else states[5], 0.02), 0.98)
     return float(1.0 / (value * (1.0 - value)))
-

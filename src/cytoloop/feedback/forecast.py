@@ -17,7 +17,7 @@ from cytoloop.core.facts.feedback import ForecastMade, Interval
 from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.culture import STEP, Floats, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control, Start
-from cytoloop.feedback.features import Standing, features
+from cytoloop.feedback.features import Standing, features, misfits
 from cytoloop.feedback.predict import RELATIVE, culture_quantity, error, on_scale, product_quantity, scaled
 from cytoloop.feedback.twin import DRIFT, Twin
 
@@ -47,6 +47,8 @@ IN_PRODUCT: dict[str, str] = {
 CENTRED = 4.5
 """Days ahead up to which the mean of the drift was learned (`evaluate.HORIZONS`); beyond, it grows no more."""
 
+NORMAL = 1.6449
+"""95 % quantile of the normal distribution."""
 READY_EVERY = 12.0
 """h between harvest times that are looked at."""
 
@@ -102,8 +104,13 @@ def forecast(
     plan = schedule((*known.controls, *controls), known.start.il2, max(harvest_at, at))
     runs = simulate(twin, values, begin(values, known.start), plan)
     shocks = generator.standard_normal((len(DRIFT), draws))
+    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0])
     ahead = _Ahead(
-        standing=Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0]),
+        standing=standing,
+        off={name: misfits(standing, name) for name in twin.residual},
+        heavy={
+            name: each.reach * float(student.ppf(0.95, each.freedom)) / NORMAL for name, each in twin.residual.items()
+        },
         values=values, runs=runs, shocks=shocks,
     )  # fmt: skip
     true = ahead.true(harvest_at)
@@ -220,11 +227,15 @@ class _Ahead:
     runs: Floats
     shocks: Floats
     """Standard normal, (DRIFT, draws); the same at every hour, so that a draw is one future."""
+    off: Mapping[str, tuple[float, float]]
+    """Attribute with a residual -> its misfits so far."""
+    heavy: Mapping[str, float]
+    """Attribute with a residual -> factor on its spread: its reach, and Student's 95 % quantile over the normal's."""
 
     def true(self, hour: float) -> dict[str, Floats]:
         """True attributes of each draw if the culture is harvested at `hour`."""
         states = self.runs[:, min(round(max(hour, self.standing.at) / STEP), self.runs.shape[1] - 1)]
-        start, twin = self.standing.known.start, self.standing.twin
+        start, _twin = self.standing.known.start, self.standing.twin
         ahead = max(0.0, hour - self.standing.at)
         shifts = {name: self.shift(name, states, ahead, shock) for name, shock in zip(DRIFT, self.shocks, strict=True)}
         return shifted(self.values, states, start, shifts)
@@ -236,13 +247,11 @@ class _Ahead:
         if taught is None:
             mean, sd = twin.drift[name]
             return np.asarray(mean * min(days, CENTRED) + sd * np.sqrt(days) * shock)
-        seen = features(self.standing, name, [self.standing.at + ahead])
+        seen = features(self.standing, name, [self.standing.at + ahead], self.off[name])
         mean, sd = (float(each[0]) for each in taught.correction(seen, np.array([days])))
         told = scaled(name, culture_quantity(name, self.values, states, self.standing.known.start))
         off = told - np.median(told)
-        # Student's spread, as a scale of its own for each quantile of the shock.
-        heavy = taught.reach * student.ppf(0.95, taught.freedom) / 1.6449
-        return np.asarray(mean - off + heavy * (taught.posterior * off + sd * shock))
+        return np.asarray(mean - off + self.heavy[name] * (taught.posterior * off + sd * shock))
 
     def curve(self) -> dict[str, tuple[float, ...]]:
         """Viable cell density every six hours from the seeding to the harvest; the shift begins at `at`."""

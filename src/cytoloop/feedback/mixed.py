@@ -17,6 +17,7 @@ from cytoloop.feedback.culture import Floats
 PRIOR_DONORS = 2.0
 """Donors that the spreads assumed beforehand count for."""
 _ROUNDS = 60
+_SWEEPS = 150
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,3 +93,60 @@ def _posterior(group: Group, mean: Floats, spread: Floats, noise: float) -> tupl
     covariance = np.linalg.inv(group.design.T @ group.design / noise**2 + np.diag(1.0 / spread**2))
     point = covariance @ (group.design.T @ group.logs / noise**2 + mean / spread**2)
     return np.asarray(point), np.asarray(covariance)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MixedDraws:
+    """Posterior draws of a model: what `Mixed` is, with all of its doubt. Shape (draws, coefficients) or (draws,)."""
+
+    mean: Floats = field(hash=False)
+    spread: Floats = field(hash=False)
+    noise: Floats = field(hash=False)
+
+
+def draw_mixed(
+    groups: Sequence[Group], model: Mixed, assumed: Floats, generator: np.random.Generator, *, chains: int = 16
+) -> MixedDraws:
+    """Posterior draws by Gibbs sampling, begun at `model` (Gelman et al., ch. 15.3): flat mean, spreads and noise with
+    the weight of PRIOR_DONORS, `chains` side by side, the first third of the sweeps thrown away."""
+    size = len(model.mean)
+    mean, spread = np.tile(model.mean, (chains, 1)), np.tile(model.spread, (chains, 1))
+    noise = np.full(chains, model.noise)
+    total, kept = sum(len(group.logs) for group in groups), []
+    for sweep in range(_SWEEPS):
+        points = np.stack([_drawn(group, mean, spread, noise, generator) for group in groups], axis=1)
+        mean = points.mean(axis=1) + spread / np.sqrt(len(groups)) * generator.standard_normal((chains, size))
+        scatter = ((points - mean[:, None]) ** 2).sum(axis=1) + PRIOR_DONORS * assumed**2
+        spread = np.sqrt(scatter / generator.chisquare(PRIOR_DONORS + len(groups), (chains, size)))
+        squares = PRIOR_DONORS * model.noise**2 + sum(
+            ((group.logs - points[:, place] @ group.design.T) ** 2).sum(axis=1) for place, group in enumerate(groups)
+        )
+        noise = np.sqrt(squares / generator.chisquare(PRIOR_DONORS + total, chains))
+        if sweep >= _SWEEPS // 3:
+            kept.append((mean, spread, noise))
+    means, spreads, noises = (np.concatenate([row[part] for row in kept]) for part in range(3))
+    return MixedDraws(mean=means, spread=spreads, noise=noises)
+
+
+def foretell_by_draws(
+    draws: MixedDraws, design: Floats, generator: np.random.Generator, seen: Group | None = None
+) -> tuple[Floats, Floats, Floats]:
+    """As `foretell`, from posterior draws."""
+    if seen is None:
+        points = draws.mean + draws.spread * generator.standard_normal(draws.mean.shape)
+    else:
+        points = _drawn(seen, draws.mean, draws.spread, draws.noise, generator)
+    told = points @ design.T + draws.noise[:, None] * generator.standard_normal((len(points), len(design)))
+    low, middle, high = np.quantile(told, (0.05, 0.5, 0.95), axis=0)
+    return np.asarray(middle), np.asarray(low), np.asarray(high)
+
+
+def _drawn(group: Group, mean: Floats, spread: Floats, noise: Floats, generator: np.random.Generator) -> Floats:
+    """Coefficients of the group's donor, one draw for each row of `mean`."""
+    precision = (group.design.T @ group.design)[None] / noise[:, None, None] ** 2
+    precision = precision + np.eye(mean.shape[1]) / (spread**2)[:, None, :]
+    pull = (group.logs @ group.design)[None] / noise[:, None] ** 2 + mean / spread**2
+    root = np.linalg.cholesky(precision)
+    middle = np.linalg.solve(precision, pull[..., None])[..., 0]
+    white = generator.standard_normal(mean.shape)
+    return np.asarray(middle + np.linalg.solve(np.swapaxes(root, 1, 2), white[..., None])[..., 0])

@@ -16,6 +16,20 @@ from cytoloop.feedback.twin import NAMES, PROBES, Twin
 RELATIVE = frozenset(
     {"viable_cell_density", "total_viable_cells", "viable_car_cells", "vector_copy_number", "biomass_online"}
 )
+UNITS: dict[str, str] = {
+    "viable_cell_density": "1e6 cells/mL",
+    "total_viable_cells": "1e6 cells",
+    "viable_car_cells": "1e6 cells",
+    "viability": "fraction",
+    "car_fraction": "fraction",
+    "memory_fraction": "fraction",
+    "glucose": "mmol/L",
+    "glucose_online": "mmol/L",
+    "lactate": "mmol/L",
+    "lactate_online": "mmol/L",
+    "vector_copy_number": "copies/cell",
+}
+"""Attribute -> house unit; `biomass_online` has any."""
 _FLOOR = 1e-6
 
 
@@ -64,9 +78,9 @@ def scaled(name: str, values: Floats) -> Floats:
 
 def error(twin: Twin, name: str) -> float:
     """Standard deviation of one measurement of `name` on its scale."""
-    if name in PROBES:
-        return twin.noise.get(name, PROBES[name][0])
-    return twin.noise["viable_cell_density" if name == "total_viable_cells" else name]
+    told = "viable_cell_density" if name == "total_viable_cells" else name
+    stated = twin.noise.get(name, PROBES[name][0]) if name in PROBES else twin.noise[told]
+    return min(twin.heard.get(told, stated), stated)
 
 
 def missed(twin: Twin, name: str) -> float:
@@ -99,10 +113,13 @@ def seen(twin: Twin, history: BatchHistory) -> Seen:
 def expected(observed: Seen, values: Floats, trajectories: Floats, start: Start) -> Floats:
     """What each parameter set expects at each place of `observed`; shape (n, places), on the attributes' scales."""
     out = np.empty((len(values), len(observed.names)))
-    for place, name in enumerate(observed.names):
-        states = trajectories[:, observed.steps[place], :]
-        of = product_quantity if observed.product[place] else culture_quantity
-        out[:, place] = on_scale(name, of(name, values, states, start))
+    steps, each = np.array(observed.steps), list(zip(observed.names, observed.product, strict=True))
+    for name, product in dict.fromkeys(each):
+        places = np.array([place for place, key in enumerate(each) if key == (name, product)])
+        states = trajectories[:, steps[places], :].reshape(-1, trajectories.shape[2])
+        of = product_quantity if product else culture_quantity
+        told = of(name, np.repeat(values, len(places), axis=0), states, start)
+        out[:, places] = on_scale(name, told).reshape(len(values), -1)
     return out
 
 

@@ -37,8 +37,9 @@ _NEAR = 0.5
 _LEAST_GAIN = 0.01
 _LEAST_DOSE_GAIN = 0.10
 
-Correct = Callable[[ParameterMove, Mapping[str, Interval]], Mapping[str, Interval] | Words]
-"""What batches make of the twin's predicted changes, or why they speak against the move."""
+Correct = Callable[[ParameterMove, Mapping[str, Interval]], Mapping[str, float] | Words]
+"""What batches showed beyond the twin's predicted changes: a shift on each attribute's scale; or why they speak
+against the move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,13 +108,12 @@ def propose(
     against: Words | None = None
     better: list[_Candidate] = []
     for name, value in ranked[:_FINALISTS]:
-        found = outcome_of(world, {**parameters, name: value})
         move = ParameterMove(parameter=name, old=levers[name].value, new=value, unit=levers[name].unit)
-        predicted = _checked(move, changes(base, found), correct)
-        if isinstance(predicted, Words):
-            against = against or predicted
-        elif _better(predicted, base):
-            better.append(_Candidate(move=move, found=found, predicted=predicted))
+        candidate = _tried(world, base, parameters, move, correct)
+        if isinstance(candidate, Words):
+            against = against or candidate
+        elif _better(candidate.predicted, base):
+            better.append(candidate)
     if not better:
         return NoProposal(reason=against or _NOTHING_BETTER)
     return _proposal(fit, base, _chosen(better, base))
@@ -136,17 +136,23 @@ def _tellable(predicted: Mapping[str, Interval], base: Outcome) -> float:
     return max(sizes)
 
 
-def _checked(
-    move: ParameterMove, predicted: Mapping[str, Interval], correct: Correct | None
-) -> Mapping[str, Interval] | Words:
-    """The predicted changes as the batches leave them, or what stands against them."""
+def _tried(
+    world: World, base: Outcome, parameters: Mapping[str, float], move: ParameterMove, correct: Correct | None
+) -> _Candidate | Words:
+    """What the move would give, corrected by what batches showed; or what stands against it."""
+    wanted = {**parameters, move.parameter: move.new}
+    found = outcome_of(world, wanted)
+    predicted = changes(base, found)
     problem = problem_with_figures(predicted)
-    if problem is not None or correct is None:
-        return problem or predicted
-    corrected = correct(move, predicted)
-    if isinstance(corrected, Words):
-        return corrected
-    return problem_with_figures(corrected) or corrected
+    if problem is not None:
+        return problem
+    shifts = correct(move, predicted) if correct else {}
+    if isinstance(shifts, Words):
+        return shifts
+    if shifts:
+        found = outcome_of(world, wanted, shifts)
+        predicted = changes(base, found)
+    return problem_with_figures(predicted) or _Candidate(move=move, found=found, predicted=predicted)
 
 
 def _reachable(name: str, lever: Lever) -> list[float]:

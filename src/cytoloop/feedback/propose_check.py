@@ -20,6 +20,8 @@ from cytoloop.feedback.predict import on_scale
 LEAST_BATCHES = 3
 SPEAKS = 2.5
 """Standard errors of a slope at which the batches speak for themselves against the model's sign."""
+_SCATTER = 0.76
+"""Standard deviation of the absolute value of a normal error over its mean: sqrt(pi / 2 - 1)."""
 LEAST_VARIED = 6
 """Batches of which a slope may speak at all."""
 
@@ -33,6 +35,8 @@ class Executed:
     """Parameter -> value as it was executed at the end."""
     results: Mapping[str, float] = field(hash=False)
     """Attribute -> release result."""
+    context: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """What was known of the donor's cells before anything was done to them."""
 
 
 def problem_with_batches(histories: Sequence[BatchHistory]) -> Words | None:
@@ -58,12 +62,20 @@ def problem_with_model(fit: PopulationFit, histories: Sequence[BatchHistory]) ->
             zh="孪生模型已过时：其拟合批次与所依据的批次不一致",
         )
     naive = naive_error(histories)
-    if fit.error is not None and naive is not None and fit.error > naive:
+    if fit.error is not None and naive is not None and plainly_worse(fit.error, naive, len(histories)):
         return Words(
             en=f"on batches left out in turn the twin errs by {fit.error:.0%}; the mean of the others by {naive:.0%}",
             zh=f"逐批留出检验：孪生模型误差 {fit.error:.0%}，其他批次均值误差 {naive:.0%}，模型不优于均值",
         )
     return None
+
+
+def plainly_worse(error: float, naive: float, batches: int) -> bool:
+    """Whether a mean absolute error is above another by more than a standard error of their difference.
+
+    Absolute values of normal errors scatter by 0.76 of their mean, so the mean of few batches says little.
+    """
+    return error > naive + _SCATTER * float(np.hypot(error, naive)) / float(np.sqrt(batches))
 
 
 def naive_error(histories: Sequence[BatchHistory]) -> float | None:

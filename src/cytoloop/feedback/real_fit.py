@@ -7,7 +7,8 @@ activation   log X = level + overnight [from day 2] + activation [from day 4]
 IL-2 doses   log X = level + gain * I / (il2_half + I)                          (il2_half profiled)
 IL-2 long    log X = level + growth [day 8] + il2 [day 8, with IL-2]
 
-Every donor is left out in turn; its counts are foretold from the others (cold) and again after its first sample.
+Every donor is left out in turn; its counts are foretold by posterior draws of the others' population (cold) and again
+after its first sample.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from cytoloop.core.errors import UserError
 from cytoloop.feedback.calibrate import values_of
 from cytoloop.feedback.culture import Floats, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import Control, Start
-from cytoloop.feedback.mixed import Group, Mixed, fit_mixed, foretell, log_evidence
+from cytoloop.feedback.mixed import Group, Mixed, draw_mixed, fit_mixed, foretell_by_draws, log_evidence
 from cytoloop.feedback.tcell_guide import ACTIVATION, IL2_DOSES, IL2_LONG, MEMORY, SUBSETS, Count, Guide
 from cytoloop.feedback.twin import NAMES, Twin, to_scale
 
@@ -32,6 +33,7 @@ LONG_HOURS = 72.0
 """h from day 5 to day 8."""
 _ACTIVATION_HOURS = 48.0
 _SEEN_DENSITY = 1.5
+_SEED = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,21 @@ def real_fit(guide: Guide, twin: Twin) -> RealFit:
         if len(guide.shares_of(attribute)) >= 3
     ]
     scores = [_score(design, guide) for design in designs]
-    return RealFit(twin=fitted, changed=changed, fixed=fixed, tables=(*scores, *shares), notes=(*guide.notes, *notes))
+    return RealFit(
+        twin=fitted, changed=changed, fixed=fixed, tables=(*scores, *shares),
+        notes=(*guide.notes, *notes, *map(_against_others, scores)),
+    )  # fmt: skip
+
+
+def _against_others(score: TableScore) -> str:
+    """Whether the donors' posterior foretells a donor better than the other donors' mean does, said plainly."""
+    cold, first = score.cold, score.after_first
+    verdict = "better than" if cold.error < 0.98 * cold.naive_error else "no better than"
+    said = (
+        f"{score.table}: a donor of whom nothing was seen is foretold to {cold.error:.0%}, {verdict} by the other"
+        f" donors' mean ({cold.naive_error:.0%})"
+    )
+    return said if first is None else f"{said}; after its first sample to {first.error:.0%} ({first.naive_error:.0%})"
 
 
 def _best(design: _Design, counts: Sequence[Count]) -> tuple[Mixed, float]:
@@ -207,7 +223,10 @@ def _told(
     seen: Group | None,
 ) -> _Told:
     group = _group(design, counts, half)
-    middle, low, high = foretell(model, group.design, seen)
+    # The posterior of the other donors' population, all of its doubt carried along; the dice are the same every time.
+    generator = np.random.default_rng(_SEED)
+    draws = draw_mixed(_groups(design, others, half), model, np.array(design.assumed), generator)
+    middle, low, high = foretell_by_draws(draws, group.design, generator, seen)
     naive = [_naive(count, others) for count in counts]
     return _Told(logs=group.logs, middle=middle, low=low, high=high, naive=np.array(naive))
 

@@ -6,13 +6,18 @@ batches, `FIXED` those that the pack states.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
 from cytoloop.feedback.residual import Residual, figures_of, residuals_of
+
+if TYPE_CHECKING:
+    from cytoloop.feedback.dataset import Control
+    from cytoloop.feedback.forecast import Forecast, Limits, NotEnoughData
+    from cytoloop.feedback.given import Given
 
 Scale = Literal["log", "logit"]
 
@@ -84,7 +89,7 @@ MISFIT: tuple[str, ...] = (
 )
 """Attributes of the running culture that the equations miss by so much at one moment; scales as for the noise."""
 
-_DRIFT_PREFIX, _MISFIT_PREFIX = "drift:", "misfit:"
+_DRIFT_PREFIX, _MISFIT_PREFIX, _HEARD_PREFIX = "drift:", "misfit:", "noise:"
 
 
 def to_scale(scale: Scale, value: float) -> float:
@@ -114,6 +119,38 @@ class Twin:
     """Attribute of DRIFT -> what finished batches say that the equations miss of a running one; takes the drift's
     place in a forecast."""
 
+    heard: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Attribute -> standard deviation of one measurement as the batches show it, where that is less than stated."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the fit: what was never varied, what is not identified. No part of what it says."""
+
+    @classmethod
+    def fit(cls, batches: "Iterable[Given]", *, prior: "Twin | None" = None, seed: int = 0) -> "Twin":
+        """The twin of a plant, from three or more of its finished batches (forms: `feedback.given`).
+
+        `prior` is what is believed beforehand, such as a pack's twin; without it, wide figures of T cells that are
+        moved to the plant first. UserError says what is wrong with the batches. The same seed, the same twin.
+        """
+        from cytoloop.feedback.learned import fitted  # noqa: PLC0415  (what fits a twin is made of what a twin is)
+
+        return fitted(batches, prior, seed)
+
+    def forecast(
+        self, readings: "Given", at: float, *, harvest_at: float | None = None, limits: "Limits | None" = None,
+        controls: "Sequence[Control]" = (), draws: int = 160, seed: int = 0,
+    ) -> "Forecast | NotEnoughData":  # fmt: skip
+        """What is expected of a running batch at `harvest_at` (left out: as `readings` plan it), seen from hour `at`.
+
+        Readings after `at` are not looked at. `limits`: attribute -> (low, high) of the specification; `controls`:
+        set-points from now on. In the forecast, `made.quantities` are results as they would be measured, `truths`
+        the same without the error of the measurement, each with a 90 % interval.
+        """
+        from cytoloop.feedback.learned import foretold  # noqa: PLC0415  (as above)
+
+        return foretold(
+            self, readings, at, harvest_at=harvest_at, limits=limits, controls=controls, draws=draws, seed=seed
+        )
+
     @property
     def sha256(self) -> str:
         """Digest of everything that decides what this twin says."""
@@ -136,10 +173,12 @@ class Twin:
         }
 
     def figures(self) -> dict[str, tuple[float, float]]:
-        """What a fit decides, as a TwinFitted keeps it: the population, "drift:<attribute>", "misfit:<attribute>"."""
+        """What a fit decides, as a TwinFitted keeps it: the population, "drift:<attribute>",
+        "misfit:<attribute>", "noise:<attribute>", and "residual:<attribute>:..."."""
         drift = {f"{_DRIFT_PREFIX}{name}": pair for name, pair in self.drift.items()}
         misfit = {f"{_MISFIT_PREFIX}{name}": (0.0, sd) for name, sd in self.misfit.items()}
-        return {**self.population, **drift, **misfit, **figures_of(self.residual)}
+        heard = {f"{_HEARD_PREFIX}{name}": (0.0, sd) for name, sd in self.heard.items()}
+        return {**self.population, **drift, **misfit, **heard, **figures_of(self.residual)}
 
     def with_figures(
         self, figures: Mapping[str, tuple[float, float]], *, version: int, batches: Iterable[str]
@@ -148,7 +187,7 @@ class Twin:
 
         UserError when a figure is missing, not finite, or a spread is not above 0: a poisoned twin never runs.
         """
-        _check_figures(replace(self, residual={}, misfit={name: 1.0 for name in MISFIT}).figures(), figures)
+        _check_figures(replace(self, residual={}, heard={}, misfit=dict.fromkeys(MISFIT, 1.0)).figures(), figures)
         pairs = {name: (float(pair[0]), float(pair[1])) for name, pair in figures.items()}
         return replace(
             self,
@@ -161,6 +200,11 @@ class Twin:
                 if name in MISFIT or f"{_MISFIT_PREFIX}{name}" in pairs
             },
             batches=tuple(batches),
+            heard={
+                name.removeprefix(_HEARD_PREFIX): sd
+                for name, (_, sd) in pairs.items()
+                if name.startswith(_HEARD_PREFIX)
+            },
             residual=residuals_of(pairs),
         )
 

@@ -16,7 +16,7 @@ from cytoloop.feedback.calibrate import PopulationFit, scales
 from cytoloop.feedback.culture import Floats, begin, natural, schedule, simulate
 from cytoloop.feedback.dataset import Control, Start
 from cytoloop.feedback.forecast import IN_PRODUCT, Bounds, Limits, probability, results_at
-from cytoloop.feedback.predict import error, on_scale
+from cytoloop.feedback.predict import RELATIVE, error, on_scale
 from cytoloop.feedback.twin import DRIFT, NAMES, Twin
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -31,6 +31,8 @@ class World:
     values: Floats
     shocks: Floats
     limits: Bounds
+    doubts: Floats
+    """How far a shift that batches showed is doubted in each possible population, standard normal, shape (outer,)."""
     outer: int
 
 
@@ -92,17 +94,20 @@ def world_of(
         values=natural(theta.reshape(count, len(NAMES))),
         shocks=generator.standard_normal((len(DRIFT), count)),
         limits=_stacked(picked),
+        doubts=generator.standard_normal(outer),
         outer=outer,
     )
 
 
-def outcome_of(world: World, parameters: Mapping[str, float]) -> Outcome:
-    """What the targets `parameters` give in this world."""
+def outcome_of(world: World, parameters: Mapping[str, float], shifts: Mapping[str, float] | None = None) -> Outcome:
+    """What the targets `parameters` give in this world; `shifts` on the attributes' scales are what batches showed
+    beyond the twin, each as doubtful as it is large."""
     start, controls, harvest_at = plan_of(parameters)
     plan = schedule(controls, start.il2, harvest_at)
     states = simulate(world.twin, world.values, begin(world.values, start), plan)[:, -1]
     ahead = harvest_at - start.expansion_at
     results = results_at(world.twin, world.values, states, start, ahead=ahead, shocks=world.shocks, centred=0.0)
+    results |= {name: _shifted(world, name, results[name], shift) for name, shift in (shifts or {}).items()}
     chance = probability(world.twin, results, world.limits)
     return Outcome(
         chance=chance.reshape(world.outer, -1).mean(axis=1),
@@ -123,6 +128,13 @@ def interval_of(draws: Floats, unit: str) -> Interval:
     """Median and 90 % interval of draws."""
     low, high = np.quantile(draws, (0.05, 0.95))
     return Interval(median=float(np.median(draws)), low=float(low), high=float(high), unit=unit)
+
+
+def _shifted(world: World, name: str, values: Floats, shift: float) -> Floats:
+    by = np.repeat(shift * (1.0 + world.doubts), len(values) // world.outer)
+    if name in RELATIVE:
+        return np.asarray(values * np.exp(by))
+    return np.clip(values + by, 0.0, 1.0)
 
 
 def _sd(name: str, values: Floats) -> float:

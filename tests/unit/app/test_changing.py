@@ -71,6 +71,9 @@ def test_each_refusal_says_why(right: Case) -> None:
     )
     assert "is in force" in refusal(signed(replace(right, draft=replace(draft, from_version=7))))
     assert "signed something else" in refusal(replace(right, draft=replace(draft, risk="harmless")))
+    nearly = replace(move, new=move.new * (1 - 1e-12))
+    assert nearly.new != move.new
+    assert "signed something else" in refusal(replace(right, draft=replace(draft, moves=(nearly, *draft.moves[1:]))))
     assert right.claimed is not None
     easier = replace(right.claimed, rule=replace(right.claimed.rule, error_kept=0.9))
     assert "is not the one that was signed" in refusal(replace(right, claimed=easier))

@@ -11,6 +11,7 @@ from cytoloop.adapters.memory import MemoryStore
 from cytoloop.app.claiming import claims_of, lineage_of, observed_changes, what_is_due
 from cytoloop.app.demo import START
 from cytoloop.app.drafting import found_on, problem_with
+from cytoloop.app.learning import Learner
 from cytoloop.app.packs import read_pack
 from cytoloop.app.production import create_batch, in_force, recipe_stream
 from cytoloop.app.proposing import Proposer, approve_version
@@ -188,7 +189,7 @@ async def test_a_refuted_claim_proposes_the_way_back_and_a_signature_takes_it(
     assert from_content(newest.content).recipe.parameters() == master.recipe.parameters()
     back = of(registrar, ProposalDrafted)[-1]
     assert isinstance(back, ProposalDrafted)
-    assert (back.kind, back.undoes) == ("roll-back", "CLAIM-1")
+    assert back.undoes == "CLAIM-1"
     assert back.predicted["car_fraction"].median == pytest.approx(0.2, abs=0.03)
     await proposer.roll_back(RECIPE, batches, study, seed=1)
     proposer.test_claims(RECIPE, [*batches, *around(master, "M", 2, -0.2, 3)])
@@ -328,6 +329,22 @@ async def test_nothing_is_proposed_while_a_claim_is_open_or_on_strange_or_few_ba
     await proposer.propose(fit, pairs, study, seed=1)
     assert isinstance(facts(registrar)[-1], ProposalWithheld)
     assert isinstance(found_on(free, fit, [], 1), NoProposal)
+
+
+async def test_a_batch_whose_values_cannot_be_teaches_nothing_and_the_reason_is_an_entry(
+    registrar: Registrar, master: MasterRecipe, study: StudyView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await approve_version(registrar, Door(), LINE, master, None)
+    learner = Learner(registrar, Door(), LINE, Twin.from_data(dict(read_pack(RECIPE).twin)), 1)
+
+    def percent(batch: Batch) -> BatchHistory | None:
+        raise UserError(f"batch {batch.number}: viability is 83.0; expected a fraction from 0 to 1")
+
+    monkeypatch.setattr("cytoloop.app.learning.finished_history", percent)
+    assert await learner.learn(around(master, "A", 1, 0.0, 3), study, 2) is None
+    withheld = facts(registrar)[-1]
+    assert isinstance(withheld, ProposalWithheld)
+    assert "viability is 83.0" in withheld.reason
 
 
 async def test_the_views_tell_the_claim_and_whether_the_evidence_is_as_it_was_read(

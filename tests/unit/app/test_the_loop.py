@@ -9,6 +9,7 @@ import pytest
 
 from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.app.bootstrap import readable_record, readable_store, writable_record
+from cytoloop.app.claiming import claims_of
 from cytoloop.app.demo import START, Demonstration, demonstrate, drawn_patients
 from cytoloop.app.packs import read_pack
 from cytoloop.app.steering import Steering
@@ -210,6 +211,25 @@ def test_a_proposal_becomes_a_signed_change_and_the_next_recipe_version(shelf: S
     later = [batch.created.recipe_version for batch in line(shelf, "closed_loop")]
     assert later == sorted(later)
     assert later[-1] > 1
+
+
+def test_every_change_states_a_claim_before_its_first_batch_that_later_batches_test_once(shelf: Shelf) -> None:
+    stream = shelf.stream("recipe/closed_loop/car_t_cd19")
+    claims = claims_of(each.fact for each in stream)
+    assert claims
+    for claim in claims.values():
+        stated = next(each.entry.sequence for each in stream if each.fact == claim.claimed)
+        assert claim.change is not None
+        assert claim.change.claim_sha256 == claim.claimed.rule_sha256
+        rule, tested = claim.claimed.rule, [each.batch for each in claim.tested]
+        assert len(tested) == len(set(tested))
+        assert not set(rule.references) & set(tested)
+        after = [batch for batch in line(shelf, "closed_loop") if batch.created.recipe_version == rule.to_version]
+        assert after, "no batch ran on the changed recipe: choose another seed for this test"
+        assert all(shelf.stream(f"batch/{batch.number}")[0].entry.sequence > stated for batch in after)
+        if claim.decided is None:
+            compared = [b.number for b in line(shelf, "closed_loop") if b.ended and b.number not in rule.references]
+            assert sorted(compared) == sorted(tested), "every ended batch of the two versions tests the claim"
 
 
 def test_both_lines_meet_the_same_donors_until_something_was_learned(shelf: Shelf) -> None:

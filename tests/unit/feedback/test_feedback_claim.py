@@ -149,7 +149,7 @@ def test_many_failures_refute_a_claim() -> None:
     history += [tried(10 + n, "after", None, None) for n in range(6)]
     stands = standing(RULE, history)
     assert stands.verdict == "refuted"
-    assert "memory_fraction" in stands.reason
+    assert "memory_fraction" in stands.reason.en
 
 
 def test_an_improvement_at_the_cost_of_a_guarded_attribute_is_refuted() -> None:

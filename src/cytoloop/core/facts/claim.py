@@ -113,6 +113,7 @@ class ClaimDecided:
     rule_sha256: str
     verdict: ClaimVerdict
     reason: str
+    reason_zh: str
     batches: tuple[str, ...]
     """Of the new version, in the order they ended."""
 

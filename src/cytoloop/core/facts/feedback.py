@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from cytoloop.core.signature import Signature
 
@@ -109,7 +109,6 @@ class ProposalDrafted:
     gate_row: int
     filing: str
     """What the change means for the filing, in one sentence."""
-    kind: Literal["improve", "roll-back"] = "improve"
     risk_zh: str = ""
     filing_zh: str = ""
     chance_before: float | None = None
@@ -120,7 +119,7 @@ class ProposalDrafted:
     expected_after: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
     lineage: tuple[Lineage, ...] = ()
     undoes: str = ""
-    """The refuted claim whose change a roll-back takes back; empty otherwise."""
+    """The refuted claim whose change this proposal rolls back; empty for one that improves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
