@@ -58,28 +58,23 @@ def export(
     _check_asked(shelf, line, product)
     _check_folder(folder)
     tables = tables_of(shelf, line=line, product=product)
-    head, notes = shelf.head(), tuple(_notes(tables))
-    held: list[JSON] = []
-    for table in tables:
-        held.append(_write(table, folder, form))
+    held: list[JSON] = [_write(table, folder, form) for table in tables]
+    notes, tree_head = tuple(_notes(tables)), shelf.head().root.hex()
     manifest: dict[str, JSON] = {
         "format": SCHEMA,
         "release": __version__,
-        "record": {"size": shelf.size, "tree_head": head.root.hex()},
+        "record": {"size": shelf.size, "tree_head": tree_head},
         "asked": {"line": line, "product": product},
         "hour_zero": {"en": HOUR_ZERO.en, "zh": HOUR_ZERO.zh},
         "units": {name: list(units) for name, units in units_in(tables).items()},
         "notes": list(notes),
         "tables": held,
     }
-    keep(
-        folder / MANIFEST,
-        (json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode(),
-        mode=0o644,
-    )
+    text = json.dumps(manifest, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    keep(folder / MANIFEST, text.encode(), mode=0o644)
     rows = {table.form.name: len(table.rows) for table in tables}
     return Exported(
-        folder=folder, batches=rows["batches"], rows=rows, size=shelf.size, tree_head=head.root.hex(), notes=notes
+        folder=folder, batches=rows["batches"], rows=rows, size=shelf.size, tree_head=tree_head, notes=notes
     )
 
 

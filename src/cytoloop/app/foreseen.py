@@ -40,11 +40,11 @@ def foreseen(ledger: Ledger, order: str) -> float | None:
 
 
 def failed(batch: Batch) -> bool:
-    """Whether an ended batch was aborted, rejected, or out of specification at release."""
+    """Whether an ended batch was aborted, or not released, or, undecided yet, out of specification at release."""
     if batch.aborted is not None:
         return True
-    if batch.disposition is not None and batch.disposition.fact.disposition != "released":
-        return True
+    if batch.disposition is not None and batch.disposition.fact.disposition != "conditionally-released":
+        return batch.disposition.fact.disposition != "released"
     release = (told.fact for told in batch.results if told.fact.stage == "release")
     return any(judge(each, batch.master.product, batch.created.weight).judgement == "out" for each in release)
 

@@ -116,7 +116,7 @@ def _held(steps: Iterable[StepRecord], phase: str) -> Iterator[_Value]:
     for step in steps:
         if step.step.rpartition("/")[2].partition("[")[0] == phase and step.state == "done" and step.ended_at:
             hours = round(hours_between(step.started_at, step.ended_at), 4)
-            yield _Value(at=step.started_at, position=step.position, value=hours, reported=False, step=step.step)
+            yield _Value(at=step.ended_at, position=step.position, value=hours, reported=False, step=step.step)
 
 
 def _changes(values: Iterable[_Value]) -> Iterator[_Value]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from cytoloop.app.dataset import culture_began
 from cytoloop.app.foreseeing import Asked, Foresight
 from cytoloop.app.packs import read_pack
 from cytoloop.app.production import in_force
@@ -28,6 +29,10 @@ def risk_of_order(
     if begun is not None and begun.ended:
         raise UserError(
             f"batch {begun.number} of order {order} has ended; its risk is history (`cytoloop order risks`)"
+        )
+    if begun is not None and culture_began(begun) is not None:
+        raise UserError(
+            f"batch {begun.number} of order {order} is seeded; its forecasts tell more (`cytoloop batch show`)"
         )
     wanted = line or (begun.created.line if begun else _only_line(shelf))
     versions = [kept.fact for kept in shelf.facts(RecipeApproved, f"recipe/{wanted}/")]

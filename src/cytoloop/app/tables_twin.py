@@ -23,8 +23,8 @@ from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.evaluate import fit_and_check
 from cytoloop.feedback.forecast import Forecast, Limits, NotEnoughData, forecast
-from cytoloop.feedback.propose import LEAST_BATCHES, NoProposal, Proposal, propose
-from cytoloop.feedback.propose_check import problem_with_batches, problem_with_model
+from cytoloop.feedback.propose import NoProposal, Proposal, propose
+from cytoloop.feedback.propose_check import LEAST_BATCHES, problem_with_batches, problem_with_model
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.pack import Pack
 
@@ -87,7 +87,9 @@ def read_twin(path: Path) -> tuple[Twin, Pack]:
         twin = prior.with_figures(figures, version=int(held["version"]), batches=held["batches"])
         told = held.pop("sha256")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no twin ({type(error).__name__}); write one: cytoloop twin calibrate --out") from error
+        raise UserError(
+            f"{path} is no twin ({type(error).__name__}); write one: cytoloop twin calibrate --out"
+        ) from error
     if digest(held) != told:
         raise UserError(f"{path} was changed since it was written; calibrate again")
     return twin, pack
@@ -108,7 +110,9 @@ def foretold(asked: Asked, batch: str, at: float, twin_file: Path, *, weight: fl
     """The forecast of a batch from what was known at hour `at` of its culture; UserError when that is too little."""
     twin, pack = read_twin(twin_file)
     if batch in twin.batches:
-        raise UserError(f"the twin was fitted on {batch}: a forecast of it proves nothing; hold it out (--without {batch})")
+        raise UserError(
+            f"the twin was fitted on {batch}: a forecast of it proves nothing; hold it out (--without {batch})"
+        )
     found = batches_from_tables(asked.folder, asked.product)
     _known((batch,), [each.batch for each in found.batches])
     history = next(each for each in found.batches if each.batch == batch)
@@ -122,9 +126,7 @@ def foretold(asked: Asked, batch: str, at: float, twin_file: Path, *, weight: fl
     if isinstance(made, NotEnoughData):
         raise UserError(f"batch {batch}: {made.reason}; ask for a later hour")
     counts = [pair for pair in history.observations.get("viable_cell_density", ()) if pair[0] > at]
-    return Foretold(
-        forecast=made, harvest_at=harvest_at, count=counts[-1] if counts else None, product=history.product
-    )
+    return Foretold(forecast=made, harvest_at=harvest_at, count=counts[-1] if counts else None, product=history.product)
 
 
 def proposed(asked: Asked, learned: Calibrated, *, weight: float) -> Proposal | NoProposal:

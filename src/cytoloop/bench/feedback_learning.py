@@ -26,6 +26,10 @@ EFFECTS = (0.0, 0.7, 1.5)
 """Log odds ratios for a standard deviation, the same number of cohorts of each: none, a middling one, a strong one."""
 
 
+USABLE = 6.0
+"""Width of an interval, in log odds for a standard deviation, above which it says nothing that anybody did not know."""
+
+
 def rows(options: Options) -> list[Row]:
     """F1, F2, F3."""
     return [*_dataset(options), *_risk(options), *_coverage(options)]
@@ -106,39 +110,48 @@ def _worst_fifth(told: list[Told]) -> float:
 
 
 def _coverage(options: Options) -> list[Row]:
-    cohorts = 10 if options.quick else 400
-    found = []
+    cohorts, found = 10 if options.quick else 300, []
     for patients in (10, 20, 50):
         options.tick(f"{3 * cohorts} cohorts of {patients} patients")
         dice = np.random.default_rng([options.seed, patients])
         drawn = [(effect, *cohort(dice, patients, effect)) for effect in EFFECTS for _ in range(cohorts)]
-        ours = float(np.mean([_holds(*each) for each in drawn]))
-        theirs = _peer(options, drawn)
-        found.append(
-            row(
-                f"F3 n={patients}",
-                f"coverage of the 90 % interval of an outcome effect at {patients} patients",
-                [ours],
-                "",
-                peer="statsmodels Logit (Wald)",
-                peer_values=[] if theirs is None else [theirs],
-                goal=None if options.quick else Goal(bound=0.88),
-            )
-        )
+        ends = [_interval(attribute, outcome) for _, attribute, outcome in drawn]
+        found += _intervals(options, patients, drawn, ends)
     return found
 
 
-def _holds(effect: float, attribute: Floats, outcome: Floats) -> bool:
+Drawn = list[tuple[float, Floats, Floats]]
+
+
+def _intervals(options: Options, patients: int, drawn: Drawn, ends: list[tuple[float, float]]) -> list[Row]:
+    theirs, peer = _peer(options, drawn), "statsmodels Logit (Wald)"
+    held = [low <= effect <= high for (effect, _, _), (low, high) in zip(drawn, ends, strict=True)]
+    ours = {"coverage": float(np.mean(held)), "usable": float(np.mean([high - low < USABLE for low, high in ends]))}
+    goal, what = None if options.quick else Goal(bound=0.88), f"an outcome effect at {patients} patients"
+    return [
+        row(f"F3 n={patients}", f"coverage of the 90 % interval of {what}", [ours["coverage"]], "", goal=goal,
+            peer=peer, peer_values=_of(theirs, "coverage")),
+        row(f"F3 usable n={patients}", f"share of intervals of {what} narrower than e^{USABLE:g}", [ours["usable"]], "",
+            peer=peer, peer_values=_of(theirs, "usable")),
+    ]  # fmt: skip
+
+
+def _interval(attribute: Floats, outcome: Floats) -> tuple[float, float]:
+    """The log odds ratio's interval for one of the attribute's own units."""
     spread = float(attribute.std())
     design = np.column_stack([np.ones(len(attribute)), (attribute - attribute.mean()) / spread])
     found = slope(design, outcome, 1, LEVEL)
-    return bool(found.low <= effect * spread <= found.high)
+    return found.low / spread, found.high / spread
 
 
-def _peer(options: Options, drawn: list[tuple[float, Floats, Floats]]) -> float | None:
+def _peer(options: Options, drawn: Drawn) -> dict[str, JSON] | None:
     """The peer on the same cohorts; where it finds no interval it does not cover."""
     cohorts: list[JSON] = [[effect, attribute.tolist(), outcome.tolist()] for effect, attribute, outcome in drawn]
     path = options.scratch / "cohorts.json"
     path.write_bytes(canonical(cohorts))
-    told = options.peers.run("statsmodels", "statsmodels_coverage.py", {"file": str(path), "level": LEVEL})
-    return None if told is None else float(str(told["coverage"]))
+    asked: dict[str, JSON] = {"file": str(path), "level": LEVEL, "usable": USABLE}
+    return options.peers.run("statsmodels", "statsmodels_coverage.py", asked)
+
+
+def _of(theirs: dict[str, JSON] | None, name: str) -> list[float]:
+    return [] if theirs is None else [float(str(theirs[name]))]

@@ -55,6 +55,9 @@ def told_risks(data: Path | None = DATA, json: bool = typer.Option(False, "--jso
     if json:
         say_json([_line(each) for each in told])
         return
+    if not told:
+        out.print("no order's risk was told in this record; ask for one: cytoloop order risk ORDER", highlight=False)
+        return
     shown = table(None, "order", "batch", ">risk", ">90 %", "failed", "plan B")
     for each in told:
         low_high = "" if each.interval is None else f"{each.interval.low:.0%}-{each.interval.high:.0%}"

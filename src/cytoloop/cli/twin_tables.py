@@ -59,7 +59,7 @@ def propose(
     seed: int = SEED,
     json: bool = JSON_TOO,
 ) -> None:
-    """Say what move of the recipe the tables' batches speak for, with its expected effects; or why none. Advice only."""
+    """Say what move of the recipe the tables' batches speak for, with its expected effects; or why none. Advice."""
     asked = Asked(folder=folder, pack=pack, product=product, seed=seed)
     learned = _fitted(asked)
     found = proposed(asked, learned, weight=weight)
@@ -93,7 +93,9 @@ def _show(found: Calibrated, file: Path | None) -> None:
         said = f"the batches say little of: {', '.join(fit.unidentified)} (there the pack's figures stand)"
         out.print(said, highlight=False, soft_wrap=True)
     if file is not None:
-        out.print(f"twin version {fit.twin.version}, {fit.twin.sha256[:16]}…, in {file}", highlight=False, soft_wrap=True)
+        out.print(
+            f"twin version {fit.twin.version}, {fit.twin.sha256[:16]}…, in {file}", highlight=False, soft_wrap=True
+        )
 
 
 def _document(found: Calibrated) -> dict[str, JSON]:

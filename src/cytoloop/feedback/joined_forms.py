@@ -82,7 +82,8 @@ PARAMETERS = _form(
     "实际执行的工艺参数，并列计划值；每个生效值一行",
     _BATCH,
     _c("parameter", "text", "full name of the parameter", "参数全名"),
-    _HOURS,
+    _c("hours", "number", "hours since hour zero at which the value came into force; at which a duration had passed",
+       "数值生效时（时长类参数为该时长结束时）自零时起的小时数", "h"),
     _c("planned", "number", "target of the recipe version", "配方版本的目标值", ROW),
     _c("executed", "number", "value as executed: as the equipment reported it, else as it was commanded; empty when it "
        "never came to it", "实际执行值：优先取设备报告值，否则取指令值；未执行则为空", ROW),

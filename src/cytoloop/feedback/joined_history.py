@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from cytoloop.core.errors import UserError
 from cytoloop.core.words import Words
 from cytoloop.feedback.dataset import IN_CULTURE, IN_PRODUCT, BatchHistory, Control, Start, history
-from cytoloop.feedback.joined_rows import ATTRIBUTES, PARAMETER_UNITS, Measured, measured, readable, spelled
+from cytoloop.feedback.joined_rows import (
+    ATTRIBUTES,
+    PARAMETER_UNITS,
+    Measured,
+    check_units,
+    measured,
+    readable,
+    spelled,
+)
 from cytoloop.feedback.table import Row, Table, table
 
 LEAST_BATCHES = 3
@@ -46,6 +54,8 @@ def read_batches(tables: Mapping[str, str], product: str | None = None) -> Table
     if found["parameters"] is None or found["trajectories"] is None:
         raise UserError("the folder needs a parameters table and a trajectories table (.csv or .tsv); see the how-to")
     wanted = _wanted(found["batches"], product)
+    check_units(_rows(found["parameters"], wanted), "parameter")
+    check_units(_rows(found["trajectories"], wanted), "attribute")
     gathered: dict[str, _Gathered] = {}
     for row in _rows(found["parameters"], wanted):
         _take_parameter(gathered.setdefault(row.text("batch"), _Gathered()), row)
@@ -144,7 +154,7 @@ def _take_result(told: _Gathered, row: Row) -> None:
 def _history(batch: str, told: _Gathered) -> BatchHistory:
     began, harvest = _expansion_at(told), _last(told, "expansion.culture_duration")
     seen = {
-        name: [(each.hours or 0.0, each.value) for each in found if (each.hours or 0.0) >= 0]
+        name: [(each.hours, each.value) for each in found if each.hours is not None and each.hours >= 0]
         for name, found in told.seen.items()
         if name in IN_CULTURE
     }
@@ -155,7 +165,7 @@ def _history(batch: str, told: _Gathered) -> BatchHistory:
         batch=batch,
         start=_start(told, began),
         controls=tuple(_controls(told, began)),
-        observations=seen,
+        observations={name: pairs for name, pairs in seen.items() if pairs},
         harvest_at=harvest_at,
         product=told.product,
     )

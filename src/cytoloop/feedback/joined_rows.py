@@ -1,7 +1,7 @@
 """Joined rows: one row of a table as a number in its house unit, or an error that says where it is wrong."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from cytoloop.core.errors import UserError
@@ -75,6 +75,20 @@ def measured(row: Row, column: str, house_unit: str) -> Measured:
         raise row.wrong(column, f"a number from 0 up, in {unit or house_unit}")
     hours = number(row, "hours") if row.cells.get("hours", "").strip() else None
     return Measured(value, hours)
+
+
+def check_units(rows: Iterable[Row], named_by: str) -> None:
+    """UserError at the first row that leaves out the unit which other rows of the same name give, or gives one alone.
+
+    A blank cell among "cells/mL" may mean anything; a table in which nobody names a unit is in house units.
+    """
+    first: dict[str, str] = {}
+    for row in rows:
+        name, unit = row.text(named_by), row.cells.get("unit", "").strip()
+        known = first.setdefault(name, unit)
+        if bool(known) != bool(unit):
+            told = f"{known!r}" if known else "none"
+            raise row.wrong("unit", f"a unit in every row of {name} or in none; the first of them names {told}")
 
 
 def number(row: Row, column: str) -> float:

@@ -21,7 +21,7 @@ from cytoloop.feedback.firth import Slope, slope
 
 LEAST_OUTCOMES, LEAST_OF_A_KIND = 10, 3
 """Outcomes, and outcomes of the rarer kind, below which nothing is said."""
-WIDEST = log(4.0)
+WIDEST = log(2.5)
 """Log odds ratio for a standard deviation of the attribute; an interval that reaches beyond it on both sides would fit
 a strong effect either way."""
 LEVEL = 0.9

@@ -33,7 +33,7 @@ LEAST_ENDED = 10
 LEAST_KNOWN = 8
 """Ended batches in which a factor must be known, each with another value than the others at least once."""
 WIDEST = 0.5
-"""Width of the 90 % interval above which the answer is "not enough": it would fit a safe patient and a lost one."""
+"""Width of the 90 % interval above which the answer is "not enough": it would fit a safe batch and a lost one."""
 
 _INTERCEPT, _BASE, _SLOPE, _TWIN_SLOPE = 1.5, log(0.2 / 0.8), 0.5, 0.5
 _CHANCE = (0.005, 0.995)
@@ -215,7 +215,7 @@ def _enough(past: Sequence[Past], found: Interval, names: tuple[str, ...], twin:
         )
     if found.high - found.low > WIDEST:
         return False, Words(
-            en=f"not enough: the 90 % interval, {found.low:.0%} to {found.high:.0%}, would fit a safe patient and a "
+            en=f"not enough: the 90 % interval, {found.low:.0%} to {found.high:.0%}, would fit a safe batch and a "
             "lost one",
             zh=f"数据不足：90% 区间为 {found.low:.0%} 至 {found.high:.0%}，无法区分高低风险",
         )

@@ -37,13 +37,13 @@ class VirtualDonors:
 def virtual_donors(twin: Twin, parameters: Mapping[str, float], generator: np.random.Generator) -> VirtualDonors:
     """Virtual donors of the twin's population under a recipe's `parameters` ("<operation>.<parameter>" -> target)."""
     start, controls, harvest_at = plan_of(parameters)
-    count = len(SHARES) * DONORS
-    values = values_of(twin, generator.standard_normal((count, len(NAMES))))
+    donors = values_of(twin, generator.standard_normal((DONORS, len(NAMES))))
+    values = np.tile(donors, (len(SHARES), 1))  # the same donors at each share: what differs is the cells seeded
     states = begin(values, start)
     states[:, X : D + 1] *= np.repeat(SHARES, DONORS)[:, None]
     plan = schedule(controls, start.il2, harvest_at)
     ended = simulate(twin, values, states, plan)[:, -1]
-    shocks = generator.standard_normal((len(DRIFT), count))
+    shocks = np.tile(generator.standard_normal((len(DRIFT), DONORS)), len(SHARES))
     ahead = harvest_at - start.expansion_at
     true = results_at(twin, values, ended, start, ahead=ahead, shocks=shocks, centred=0.0)
     return VirtualDonors(results=measured(twin, true, generator))

@@ -78,6 +78,7 @@ def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, cloc
             Route("/proposals/{proposal}", proposals.show),
             Route("/api/proposals/{proposal}/charts.json", proposals.charts),
             Route("/api/loop.json", api.loop),
+            Route("/api/outcome.json", api.outcome),
             Route("/api/line.json", floor.seen),
             Route("/api/batches/{number}.json", api.batch),
             Route("/api/batches/{number}/charts.json", api.charts),
