@@ -17,7 +17,7 @@ from cytoloop.core.errors import FindingError, UserError
 T = TypeVar("T")
 R = TypeVar("R")
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 """Seconds in which the scheduler, and then a worker, must answer."""
 DEATHS = 10
 """Workers that may die on one item before it is given up."""

@@ -6,6 +6,7 @@ import typer
 
 from cytoloop.adapters.tables import read_tables
 from cytoloop.app.packs import read_pack
+from cytoloop.cli import twin_tables
 from cytoloop.cli.output import number, out, progress, say_json, table
 from cytoloop.core.json import JSON
 from cytoloop.feedback.real_fit import RealFit, Score, TableScore, real_fit
@@ -13,6 +14,9 @@ from cytoloop.feedback.tcell_guide import read_guide
 from cytoloop.feedback.twin import Twin
 
 app = typer.Typer(help="The culture twin.", no_args_is_help=True)
+app.command("calibrate")(twin_tables.calibrate)
+app.command("forecast")(twin_tables.forecast)
+app.command("propose")(twin_tables.propose)
 
 
 @app.command("fit")
