@@ -17,8 +17,10 @@ from cytoloop.core.json import JSON
 
 PINNED = {
     "dbos": "dbos==3.4.0",
+    "diffrax": "diffrax==0.7.2 jax==0.10.2 numpy==2.4.6",
     "duckdb": "duckdb==2.0.0 numpy==2.4.6",
     "eventsourcing": "eventsourcing==9.5.6",
+    "numbalsoda": "numbalsoda==0.3.4 numba==0.68.1 numpy==2.4.6",
     "pymerkle": "pymerkle==7.0.0",
     "pysparkplug": "pysparkplug==0.6.1",
     "statsmodels": "statsmodels==0.15.0 numpy==2.4.6",
