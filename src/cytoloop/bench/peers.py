@@ -19,8 +19,10 @@ PINNED = {
     "bayesian": "torch==2.13.0 botorch==0.18.1 ax-platform==1.3.1 baybe==0.15.0 "
     "bofire[optimization]==0.5.0 optuna==5.0.0",
     "dbos": "dbos==3.4.0",
+    "diffrax": "diffrax==0.7.2 jax==0.10.2 numpy==2.4.6",
     "duckdb": "duckdb==2.0.0 numpy==2.4.6",
     "eventsourcing": "eventsourcing==9.5.6",
+    "numbalsoda": "numbalsoda==0.3.4 numba==0.68.1 numpy==2.4.6",
     "pcgym": "pcgym==0.1.8 torch==2.13.0",
     "process-improve": "process-improve==2.2.0",
     "pymerkle": "pymerkle==7.0.0",
