@@ -69,6 +69,9 @@ class Controller:
     """Weight of the worst scenarios in what a plan is worth; the mean has the rest."""
     worst: float = field(default=0.25, kw_only=True)
     """Share of the scenarios that count as the worst."""
+    strange: float = field(default=0.3, kw_only=True)
+    """Standard deviation, in logits for an e-fold of cells, of what a plan that nobody ran yet does to viability and
+    memory beyond the equations: parameters are fitted where batches were run, not where a plan goes."""
     dead_band: float = field(default=0.03, kw_only=True)
     """Gain in yield below which nothing is moved."""
     loss: float = field(default=0.01, kw_only=True)
@@ -94,7 +97,7 @@ class Controller:
         """The figures that decide, as plain JSON."""
         return {
             "draws": self.draws, "margin": self.margin, "caution": self.caution, "worst": self.worst,
-            "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
+            "strange": self.strange, "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
             "counts": self.counts, "horizon": self.horizon, "seed": self.seed,
         }  # fmt: skip
 
@@ -124,7 +127,7 @@ class Controller:
         """Where the batch stands; the slow part of a step."""
         return estimate(
             self.twin, known.seen_until(at), at, self.limits,
-            draws=self.draws, margin=self.margin, seed=self.seed, donor=donor,
+            draws=self.draws, margin=self.margin, strange=self.strange, seed=self.seed, donor=donor,
         )  # fmt: skip
 
     def decide(self, found: Estimate, gate: Gate | None = None) -> Decision:

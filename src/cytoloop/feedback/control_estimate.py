@@ -44,6 +44,8 @@ class Estimate:
     """(3, scenarios), standard normal, in the order VIABILITY, MEMORY, CELLS."""
     drift: Floats
     """(3, 2): mean a day and spread a root of a day, in the same order."""
+    strange: Floats
+    """(2, scenarios): logits of viability and of memory lost for each e-fold of cells that nobody ran yet."""
     limits: Floats
     """(3, 4): low, high, sd, margin."""
     rates: tuple[float, float]
@@ -57,7 +59,7 @@ class Estimate:
 
 
 def estimate(
-    twin: Twin, known: BatchHistory, at: float, limits: Limits, *, draws: int, margin: float, seed: int,
+    twin: Twin, known: BatchHistory, at: float, limits: Limits, *, draws: int, margin: float, strange: float, seed: int,
     donor: Donor | None = None,
 ) -> Estimate:  # fmt: skip
     """Where `known` stands at hour `at`; `donor` as a forecast of the same hour found it, else it is fitted here."""
@@ -79,6 +81,7 @@ def estimate(
         product=_product(twin, values, known.start, limits),
         shocks=np.ascontiguousarray(dice.standard_normal((len(DRIFT), draws))[:3]),
         drift=np.array([twin.drift[name] for name in names]),
+        strange=np.ascontiguousarray(strange * dice.standard_normal((2, draws))),
         limits=_limits(twin, limits, margin),
         rates=(last.perfusion_rate, last.il2),
     )

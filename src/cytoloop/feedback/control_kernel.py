@@ -11,7 +11,7 @@ integration in viable cells, against a twelfth of its time.
 """
 
 from collections.abc import Callable
-from math import erfc, log, sqrt
+from math import erfc, exp, log, sqrt
 from typing import Any
 
 from numba import njit
@@ -87,24 +87,30 @@ def _chance_plain(value: float, low: float, high: float, sd: float, margin: floa
 _chance: Callable[..., float] = njit(cache=True, error_model="numpy")(_chance_plain)
 
 
-def _worth_plain(runs: Any, first: int, last: int, per: Any, shocks: Any, limits: Any, worth: Any) -> None:
+def _worth_plain(
+    runs: Any, first: int, last: int, per: Any, shocks: Any, strange: Any, anchor: Any, limits: Any, worth: Any
+) -> None:
     """Worth of harvesting each scenario after interval `first` to `last`: cells times chance, shape (scenarios, .).
 
     `per` (scenarios, 3): product cells of a unit density, share of viability that thawing leaves, chance of what the
     states do not decide. `shocks` (3, scenarios, intervals + 1): factors on the odds against viability and memory
     and on the cells. `limits` (3, 4): low, high, sd of a result, margin, in the order VIABILITY, MEMORY, CELLS.
+    `strange` (2, scenarios): by how many logits viability and memory may fall for each e-fold that the cells are
+    more or fewer than in `anchor` (scenarios, intervals + 1), the densities under the parameters as they stand:
+    a plan's side effects that the equations leave out, since nobody ran it yet.
     """
     for n in range(runs.shape[0]):
         for k in range(first, last + 1):
             x = runs[n, k, 0]
+            new = abs(log(max(x, 1e-9) / max(anchor[n, k], 1e-9)))
             alive = x / max(x + runs[n, k, 1], 1e-9) * per[n, 1]
-            alive = alive / max(alive + (1.0 - alive) * shocks[0, n, k], 1e-12)
-            memory = runs[n, k, 5] / max(runs[n, k, 5] + (1.0 - runs[n, k, 5]) * shocks[1, n, k], 1e-12)
+            alive = alive / max(alive + (1.0 - alive) * shocks[0, n, k] * exp(strange[0, n] * new), 1e-12)
+            memory = runs[n, k, 5]
+            memory = memory / max(memory + (1.0 - memory) * shocks[1, n, k] * exp(strange[1, n] * new), 1e-12)
             cells = x * per[n, 0] * shocks[2, n, k]
             chance = per[n, 2] * _chance(alive, limits[0, 0], limits[0, 1], limits[0, 2], limits[0, 3])
             chance *= _chance(memory, limits[1, 0], limits[1, 1], limits[1, 2], limits[1, 3])
-            scaled = log(max(cells, 1e-9))
-            chance *= _chance(scaled, limits[2, 0], limits[2, 1], limits[2, 2], limits[2, 3])
+            chance *= _chance(log(max(cells, 1e-9)), limits[2, 0], limits[2, 1], limits[2, 2], limits[2, 3])
             worth[n, k] = cells * chance
 
 

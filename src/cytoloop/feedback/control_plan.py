@@ -88,9 +88,11 @@ def _searched(
     best, kept = np.zeros(6), np.zeros((2, count))
     clock = np.array([found.at, grid.first, grid.rest])
     model = (
-        found.parameters, found.fixed, clock, found.product, spread_out(found, hours), found.limits, caution,
+        found.parameters, found.fixed, clock, found.product, spread_out(found, hours), found.strange, found.limits,
+        caution,
     )  # fmt: skip
-    room = (np.empty((intervals, 2)), runs, np.empty((count, intervals + 1)), kept, np.empty(count))
+    worth, anchor = np.empty((2, count, intervals + 1))
+    room = (np.empty((intervals, 2)), runs, worth, kept, np.empty(count), anchor)
     _search(model, levers, grid.harvest, several, room, best, np.empty(4))
     return best, kept
 

@@ -42,23 +42,31 @@ def _path_plain(plan: Any, column: int, lever: Any, target: float) -> None:
 _path: Callable[..., None] = njit(cache=True, error_model="numpy")(_path_plain)
 
 
-def _try_plain(model: Any, levers: Any, wanted: Any, room: Any, best: Any, chosen: int) -> None:
-    """Shoot the plan that goes to the `wanted` targets; when it is better than the best so far it becomes the best.
-
-    `wanted`: target of each rate, soonest and latest harvest to choose from. `model` and `room`: see `search`.
-    """
-    p, f, clock, per, shocks, limits, caution = model
-    plan, runs, worth, kept, order = room
+def _weigh_plain(model: Any, wanted: Any, room: Any, best: Any, chosen: int) -> None:
+    """Weigh the runs as they stand in `room`; when they are better than the best so far they become the best."""
+    _, _, _, per, shocks, strange, limits, caution = model
+    _, runs, worth, kept, order, anchor = room
     first, last = int(wanted[2]), int(wanted[3])
-    _path(plan, 0, levers[0], wanted[0])
-    _path(plan, 1, levers[1], wanted[1])
-    _carry(p, f, clock, plan, last, runs)
-    _worth(runs, first, last, per, shocks, limits, worth)
+    _worth(runs, first, last, per, shocks, strange, anchor, limits, worth)
     value, at = _robust(worth, first, last, caution, order)
     if value > best[0]:
         best[0], best[1], best[2], best[3], best[5] = value, at, wanted[0], wanted[1], chosen
         for n in range(worth.shape[0]):
             kept[1, n] = worth[n, at]
+
+
+_weigh: Callable[..., None] = njit(cache=True, error_model="numpy")(_weigh_plain)
+
+
+def _try_plain(model: Any, levers: Any, wanted: Any, room: Any, best: Any, chosen: int) -> None:
+    """Shoot and weigh the plan that goes to the `wanted` targets.
+
+    `wanted`: target of each rate, soonest and latest harvest to choose from. `model` and `room`: see `search`.
+    """
+    _path(room[0], 0, levers[0], wanted[0])
+    _path(room[0], 1, levers[1], wanted[1])
+    _carry(model[0], model[1], model[2], room[0], int(wanted[3]), room[1])
+    _weigh(model, wanted, room, best, chosen)
 
 
 _try: Callable[..., None] = njit(cache=True, error_model="numpy")(_try_plain)
@@ -83,22 +91,37 @@ def _scan_plain(model: Any, levers: Any, row: int, wanted: Any, room: Any, best:
 _scan: Callable[..., None] = njit(cache=True, error_model="numpy")(_scan_plain)
 
 
+def _hold_plain(model: Any, levers: Any, last: int, room: Any) -> None:
+    """Carry the parameters as they stand to interval `last`: the densities that every plan is compared with."""
+    runs, anchor = room[1], room[5]
+    _path(room[0], 0, levers[0], levers[0, 0])
+    _path(room[0], 1, levers[1], levers[1, 0])
+    _carry(model[0], model[1], model[2], room[0], last, runs)
+    for n in range(anchor.shape[0]):
+        for k in range(last + 1):
+            anchor[n, k] = runs[n, k, 0]
+
+
+_hold: Callable[..., None] = njit(cache=True, error_model="numpy")(_hold_plain)
+
+
 def _search_plain(model: Any, levers: Any, harvest: Any, several: bool, room: Any, best: Any, wanted: Any) -> None:
     """Write the best plan to `best`, and what each scenario is worth to `kept`: row 0 holding, row 1 the plan.
 
-    `model`: parameters, fixed figures, clock, product, shocks, limits (see `control_kernel`) and caution. `room`: the
-    arrays that are written on the way: plan, runs, worth, kept, order. `wanted`: room for four numbers.
+    `model`: parameters, fixed figures, clock, product, shocks, strange, limits (see `control_kernel`) and caution.
+    `room`: the arrays that are written on the way: plan, runs, worth, kept, order, anchor. `wanted`: four numbers.
     """
-    kept = room[3]
+    kept, latest = room[3], int(harvest[2])
     best[0], best[5] = -1.0, 0.0
     wanted[0], wanted[1], wanted[2], wanted[3] = levers[0, 0], levers[1, 0], harvest[0], harvest[0]
-    _try(model, levers, wanted, room, best, 0)
+    _hold(model, levers, latest, room)
+    _weigh(model, wanted, room, best, 0)
     best[4] = best[0]
     for n in range(kept.shape[1]):
         kept[0, n] = kept[1, n]
     if harvest[3] > 0.0:
         wanted[2], wanted[3] = harvest[1], harvest[2]
-        _try(model, levers, wanted, room, best, 4 if several else 1)
+        _weigh(model, wanted, room, best, 4 if several else 1)
     for row in range(2):
         if levers[row, 5] > 0.0:
             if several:
