@@ -61,7 +61,7 @@ class Controller:
     gate: Gate = field(hash=False)
     limits: Limits = field(default_factory=dict, hash=False, kw_only=True)
     """Of release: attribute -> (low, high) in house units, those per kilogram multiplied by the weight."""
-    draws: int = field(default=16, kw_only=True)
+    draws: int = field(default=20, kw_only=True)
     """Scenarios."""
     margin: float = field(default=0.0, kw_only=True)
     """Standard deviations of the measurement by which limits on the culture are moved inward."""
@@ -69,19 +69,23 @@ class Controller:
     """Weight of the worst scenarios in what a plan is worth; the mean has the rest."""
     worst: float = field(default=0.25, kw_only=True)
     """Share of the scenarios that count as the worst."""
+    foresight: float = field(default=0.5, kw_only=True)
+    """How much of the choice of the harvest later counts will still allow to mend, 0 to 1."""
+    patience: float = field(default=0.5, kw_only=True)
+    """Share of what perfect knowledge would add that a day's counts are taken to tell, before a lever is chosen."""
     strange: float = field(default=0.3, kw_only=True)
     """Standard deviation, in logits for an e-fold of cells, of what a plan that nobody ran yet does to viability and
     memory beyond the equations: parameters are fitted where batches were run, not where a plan goes."""
     dead_band: float = field(default=0.03, kw_only=True)
     """Gain in yield below which nothing is moved."""
-    loss: float = field(default=0.01, kw_only=True)
+    loss: float = field(default=0.05, kw_only=True)
     """Mean loss over holding that the worst scenarios may show."""
     least_batches: int = field(default=3, kw_only=True)
     """Finished batches that the twin must have been fitted on: the pack's own figures move nothing."""
     counts: int = field(default=2, kw_only=True)
     """Counts of viable cells before anything is moved."""
-    horizon: float = field(default=84.0, kw_only=True)
-    """h before a harvest within which its time may be moved: waiting costs nothing and each count tells more."""
+    lead: float = field(default=24.0, kw_only=True)
+    """h between two decisions: a harvest is moved at the last of them at which its notice still holds."""
     seed: int = field(default=0, kw_only=True)
     """Of the scenarios."""
     _made: dict[str, list[tuple[Move, float]]] = field(
@@ -97,8 +101,8 @@ class Controller:
         """The figures that decide, as plain JSON."""
         return {
             "draws": self.draws, "margin": self.margin, "caution": self.caution, "worst": self.worst,
-            "strange": self.strange, "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
-            "counts": self.counts, "horizon": self.horizon, "seed": self.seed,
+            "foresight": self.foresight, "patience": self.patience, "strange": self.strange, "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
+            "counts": self.counts, "lead": self.lead, "seed": self.seed,
         }  # fmt: skip
 
     @property
@@ -137,25 +141,31 @@ class Controller:
             return Decision(why=told.POISONED)
         if not found.misfit <= TRUSTED_MISFIT:
             return Decision(why=told.NOT_TRUSTED)
-        plan = planned(found, gate, caution=(self.caution, self.worst))
+        plan = planned(found, gate, caution=(self.caution, self.worst, self.foresight))
         if not math.isfinite(plan.gain + plan.tail):
             return Decision(why=told.POISONED)
         if plan.gain < self.dead_band:
             return Decision(why=told.HOLD, plan=plan)
         if plan.tail < -self.loss:
             return Decision(why=told.RISKY, plan=plan)
+        if self.patience * plan.told > plan.delay > 0.0 and not gate.moved:
+            return Decision(why=told.UNDECIDED, plan=plan)
         moves = self._first_moves(plan, found, gate)
         return self._judged(moves, plan, found, gate) if moves else Decision(why=told.WAITING, plan=plan)
 
     def _first_moves(self, plan: Plan, found: Estimate, gate: Gate) -> tuple[Move, ...]:
-        soonest = min(plan.harvest_at, plan.held_until)
-        due = soonest - found.at <= self.horizon
+        due = DURATION in plan.moves and self._due(plan, found, gate)
         reason = told.gain(plan)
         return tuple(
             Move(parameter=name, old=gate.levers[name].value, new=value, unit=gate.levers[name].unit, reason=reason)
             for name, value in plan.moves.items()
             if name != DURATION or due
         )
+
+    def _due(self, plan: Plan, found: Estimate, gate: Gate) -> bool:
+        """Whether the harvest's time must be moved now: waiting costs nothing, and each count tells more."""
+        steps = math.ceil(abs(plan.harvest_at - plan.held_until) / gate.levers[DURATION].step)
+        return min(plan.harvest_at, plan.held_until) - found.at <= gate.notice + self.lead + gate.rest * max(0, steps - 1)
 
     def _judged(self, moves: tuple[Move, ...], plan: Plan, found: Estimate, gate: Gate) -> Decision:
         if gate.shadow:

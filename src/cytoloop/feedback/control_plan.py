@@ -7,7 +7,7 @@ import numpy as np
 
 from cytoloop.feedback.control_estimate import Estimate, spread_out
 from cytoloop.feedback.control_gate import DURATION, IL2, PERFUSION, Gate
-from cytoloop.feedback.control_search import CHOSEN, FIRST, HARVEST, HELD, SECOND, WORTH, _search
+from cytoloop.feedback.control_search import CHOSEN, CYTOKINE, DELAYED, FIRST, HARVEST, LEVER, NONE, NUMBERS, RATE, SECOND, SEVERAL, WORTH, _search
 from cytoloop.feedback.culture import Floats
 
 INTERVALS = 20
@@ -39,6 +39,10 @@ class Plan:
     """Robust worth of the plan, 1e6 cells in specification."""
     held: float
     """Robust worth of holding."""
+    told: float = 0.0
+    """What perfect knowledge would add before one lever is chosen and the others given up, as a share of the worth."""
+    delay: float = 0.0
+    """What a rest's delay costs, likewise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +61,18 @@ class _Grid:
         return out
 
 
-def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float]) -> Plan:
-    """The best plan from `found` inside `gate`; `caution`: weight of the worst scenarios, and their share."""
+def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float, float]) -> Plan:
+    """The best plan from `found` inside `gate`; `caution`: see `control_search`."""
     free = gate.free()
     grid = _grid(found, gate, movable=DURATION in free)
     hours = grid.hours()
     levers = _levers(found, gate, grid.rest, free)
-    best, kept = _searched(found, grid, hours, levers, several=gate.several, caution=np.array(caution))
-    gain = kept[1] - kept[0]
-    scale = max(float(kept[0].mean()), float(kept[1].mean()), 1e-9)
+    ahead = found.begins + (gate.planned or 0.0) - found.at
+    weights = np.array([*caution[:2], caution[2] * max(0.0, 1.0 - 24.0 / max(ahead, 24.0))])
+    best, kept = _searched(found, grid, hours, levers, several=gate.several, caution=weights)
+    chosen = int(best[CHOSEN])
+    gain = kept[chosen] - kept[NONE]
+    scale = max(float(kept[NONE].mean()), float(kept[chosen].mean()), 1e-9)
     worst = np.sort(gain)[: max(1, round(caution[1] * len(gain)))]
     return Plan(
         moves=_moves(best, levers, gate, free, hours, found),
@@ -75,8 +82,18 @@ def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float]) -> Pla
         gain=float(gain.mean()) / scale,
         tail=float(worst.mean()) / scale,
         worth=float(best[WORTH]),
-        held=float(best[HELD]),
+        held=float(best[LEVER]),
+        told=_told(kept, best, free) / scale,
+        delay=max(0.0, float(best[WORTH] - best[DELAYED])) / scale if chosen in (RATE, CYTOKINE) else 0.0,
     )
+
+
+def _told(kept: Floats, best: Floats, free: list[str]) -> float:
+    """Expected value of perfect information on which lever to choose; 0 when nothing would be given up."""
+    if len(free) < 2 or best[CHOSEN] in (NONE, SEVERAL):
+        return 0.0
+    rows = kept[:SEVERAL][best[LEVER : LEVER + SEVERAL] > 0.0]
+    return float(rows.max(axis=0).mean() - rows.mean(axis=1).max())
 
 
 def _searched(
@@ -85,14 +102,14 @@ def _searched(
     count, intervals = len(found.states), len(hours) - 1
     runs = np.empty((count, intervals + 1, 6))
     runs[:, 0] = found.states
-    best, kept = np.zeros(6), np.zeros((2, count))
+    best, kept = np.zeros(LEVER + SEVERAL + 1), np.zeros((SEVERAL + 4, count))
     clock = np.array([found.at, grid.first, grid.rest])
     model = (
         found.parameters, found.fixed, clock, found.product, spread_out(found, hours), found.strange, found.limits,
         caution,
     )  # fmt: skip
     worth, anchor = np.empty((2, count, intervals + 1))
-    room = (np.empty((intervals, 2)), runs, worth, kept, np.empty(count), anchor)
+    room = (np.empty((intervals, 2)), runs, worth, kept, np.empty(count), anchor, NUMBERS)
     _search(model, levers, grid.harvest, several, room, best, np.empty(4))
     return best, kept
 

@@ -10,6 +10,10 @@ RISKY = Words(
 WAITING = Words(
     en="the best move is not due yet, or too small to be worth one: hold", zh="最佳调整尚未到时或幅度过小：维持"
 )
+UNDECIDED = Words(
+    en="which lever to choose is still open, and the next counts will tell more than the delay costs: hold",
+    zh="尚不能确定应调整哪一参数，等待后续计数更有利：维持",
+)
 NOT_TRUSTED = Words(
     en="the twin does not describe what was seen of this batch: hold the recipe",
     zh="孪生模型与本批观测不符：按既定配方执行",
