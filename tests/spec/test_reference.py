@@ -24,6 +24,7 @@ from cytoloop.core.facts import (
     production,
     quality,
     record,
+    shadow,
 )
 from cytoloop.record.codec import ALL_FACTS
 
@@ -38,6 +39,7 @@ STAGES: dict[str, ModuleType] = {
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,
+    "4 Feedback: the controller and its shadow": shadow,
     "Monitoring": monitoring,
     "People and rights": people,
     "The record itself": record,

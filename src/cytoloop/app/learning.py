@@ -12,6 +12,7 @@ import numpy as np
 from cytoloop.app.dataset import history_of
 from cytoloop.app.production import approve, in_force, recipe_stream
 from cytoloop.app.registrar import Registrar
+from cytoloop.app.shadowing import controller_released, controller_shown, mode_for, shadows_compared
 from cytoloop.app.signing import signed_for
 from cytoloop.app.steering import release_limits
 from cytoloop.compliance.gate import GateQuestion, judge
@@ -29,6 +30,7 @@ from cytoloop.core.facts.feedback import (
     TwinReleased,
 )
 from cytoloop.core.facts.production import RecipeApproved
+from cytoloop.core.facts.shadow import ControllerMode
 from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.recipe import Operation, Recipe, UnitProcedure, operation_of
@@ -50,6 +52,8 @@ class ReleasedTwin:
 
     twin: Twin
     at: Instant
+    mode: ControllerMode = "moves"
+    """What the controller was released for with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +72,11 @@ class Learner:
         """Where this line's twin versions stand."""
         return f"twin/{self.line}/{self.prior.twin}"
 
-    async def release(self, twin: Twin, ground: str, error: float | None = None) -> ReleasedTwin:
-        """Keep a twin version with its `error` on batches left out, and have it released by signature."""
+    async def release(
+        self, twin: Twin, ground: str, error: float | None = None, mode: ControllerMode = "moves"
+    ) -> ReleasedTwin:
+        """Keep a twin version with its `error` on batches left out, and have it released by signature, with the
+        controller that decides by it."""
         fitted = TwinFitted(
             twin=twin.twin,
             version=twin.version,
@@ -79,7 +86,8 @@ class Learner:
             error=error,
         )
         self.registrar.say(self.twin_stream, fitted, actor=LEARNING)
-        shown: dict[str, JSON] = {"twin": twin.document(), "ground": ground, "error": error}
+        controller = controller_shown(mode, twin, self.registrar.ledger, self.twin_stream)
+        shown: dict[str, JSON] = {"twin": twin.document(), "ground": ground, "error": error, "controller": controller}
         key = f"{self.line}/{twin.twin}/release/{twin.version}"
         what = f"release twin version {twin.version}"
         answer = await signed_for(
@@ -97,7 +105,9 @@ class Learner:
             twin=twin.twin, version=twin.version, sha256=twin.sha256, ground=ground, signature=answer.signature
         )
         self.registrar.say(self.twin_stream, released, actor=f"person:{answer.signature.signer}")
-        return ReleasedTwin(twin=twin, at=self.registrar.clock.now())
+        told = controller_released(twin, mode, controller, answer.signature)
+        self.registrar.say(self.twin_stream, told, actor=f"person:{answer.signature.signer}")
+        return ReleasedTwin(twin=twin, at=self.registrar.clock.now(), mode=mode)
 
     async def learn(self, batches: Sequence[Batch], study: StudyView, version: int) -> ReleasedTwin | None:
         """Fit on finished batches, release the fit, and bring a proposal to its decision; None with too few."""
@@ -108,7 +118,10 @@ class Learner:
         fit = fit_and_check(self.prior, [history for _, history in pairs], dice)
         names = tuple(batch.number for batch, _ in pairs)
         fit = replace(fit, twin=replace(fit.twin, version=version, batches=names))
-        released = await self.release(fit.twin, _ground(fit, self.line), fit.error)
+        for told in shadows_compared(fit.twin, pairs, self.registrar.ledger, self.twin_stream, self.seed):
+            self.registrar.say(self.twin_stream, told, actor=LEARNING)
+        mode = mode_for(self.registrar.ledger, self.twin_stream)
+        released = await self.release(fit.twin, _ground(fit, self.line), fit.error, mode)
         await self._propose(fit, [batch for batch, _ in pairs], study)
         return released
 

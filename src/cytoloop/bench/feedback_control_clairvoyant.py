@@ -25,8 +25,10 @@ def clairvoyant(donor: Donor, recipe: Recipe, *, several: bool) -> float:
     held = np.tile([recipe.rate, recipe.il2], (_DAYS, 1))
     if several:
         paths = [_ramps(recipe, rate, il2) for rate, il2 in combinations(_grid(PERFUSION), _grid(IL2))]
-        best = max(((_best(donor, recipe, path), place) for place, path in enumerate(paths)), key=lambda found: found[0])
-        return _refined(donor, recipe, paths[best[1]], best[0], columns=(0, 1), harvest=None)
+        best = max(
+            ((_best(donor, recipe, path), place) for place, path in enumerate(paths)), key=lambda found: found[0]
+        )
+        return _refined(donor, recipe, paths[best[1]], columns=(0, 1), harvest=None)
     alone = _best(donor, recipe, held)
     for column, name in enumerate((PERFUSION, IL2)):
         paths = [
@@ -35,7 +37,7 @@ def clairvoyant(donor: Donor, recipe: Recipe, *, several: bool) -> float:
         ]
         tried = [_best(donor, recipe, path, recipe.duration) for path in paths]
         place = int(np.argmax(tried))
-        found = _refined(donor, recipe, paths[place], tried[place], columns=(column,), harvest=recipe.duration)
+        found = _refined(donor, recipe, paths[place], columns=(column,), harvest=recipe.duration)
         alone = max(alone, found)
     return alone
 
@@ -56,7 +58,7 @@ def _ramps(recipe: Recipe, rate: float, il2: float) -> Floats:
 
 def _best(donor: Donor, recipe: Recipe, path: Floats, harvest: float | None = None) -> float:
     """The best harvest along a path, or the one given."""
-    ends = [harvest] if harvest is not None else list(np.arange(*RANGES[DURATION], HARVEST_EVERY)) + [264.0]
+    ends = [harvest] if harvest is not None else [*np.arange(*RANGES[DURATION], HARVEST_EVERY), RANGES[DURATION][1]]
     at, state, best = EXPANSION, donor.begun(), 0.0
     marks: list[tuple[float, int | None]] = [(FIRST_SAMPLE + TURNAROUND + EVERY * day, day) for day in range(_DAYS)]
     marks += [(EXPANSION + end, None) for end in ends]
@@ -64,7 +66,7 @@ def _best(donor: Donor, recipe: Recipe, path: Floats, harvest: float | None = No
     for hour, day in sorted(marks, key=lambda mark: mark[0]):
         if hour > EXPANSION + ends[-1]:
             break
-        state, at = _carried(donor, state, at, hour, rate, il2), hour
+        state, at = donor.carried(state, at, hour - at, rate, il2) if hour > at else state, hour
         if day is None:
             best = max(best, worth(donor, state))
         else:
@@ -72,14 +74,9 @@ def _best(donor: Donor, recipe: Recipe, path: Floats, harvest: float | None = No
     return best
 
 
-def _carried(donor: Donor, state: Any, at: float, until: float, rate: float, il2: float) -> Any:
-    return donor.carried(state, at, until - at, rate, il2) if until > at else state
-
-
-def _refined(
-    donor: Donor, recipe: Recipe, path: Floats, best: float, *, columns: tuple[int, ...], harvest: float | None
-) -> float:
+def _refined(donor: Donor, recipe: Recipe, path: Floats, *, columns: tuple[int, ...], harvest: float | None) -> float:
     """Descent over single days' values, in halving steps; a day's value stays within a step of its neighbours'."""
+    best = _best(donor, recipe, path, harvest)
     steps = np.array([STEPS[PERFUSION], STEPS[IL2]])
     ranges = np.array([RANGES[PERFUSION], RANGES[IL2]])
     for size in (1.0, 0.5):

@@ -1,13 +1,11 @@
 """Runs of one donor: under a fixed recipe, under the controller, and as one who knows everything would have run it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from cytoloop.bench.feedback_control_plants import COUNTED, EXPANSION, TYPED, Donor, worth
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Moved
+from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever
 from cytoloop.feedback.dataset import BatchHistory, Control, history
 from cytoloop.feedback.twin import Twin
 

@@ -42,6 +42,8 @@ class Decision:
     why: Words
     shadow: tuple[Move, ...] = ()
     """What would be moved, were the controller released for moves."""
+    asked: tuple[Move, ...] = ()
+    """What the gate was asked for: the moves, or what it refused."""
     plan: Plan | None = None
     """What the moves are the beginning of; None when nothing was searched for."""
     verdict: Verdict | None = None
@@ -101,7 +103,8 @@ class Controller:
         """The figures that decide, as plain JSON."""
         return {
             "draws": self.draws, "margin": self.margin, "caution": self.caution, "worst": self.worst,
-            "foresight": self.foresight, "patience": self.patience, "strange": self.strange, "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
+            "foresight": self.foresight, "patience": self.patience, "strange": self.strange,
+            "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
             "counts": self.counts, "lead": self.lead, "seed": self.seed,
         }  # fmt: skip
 
@@ -110,9 +113,7 @@ class Controller:
         """Digest of the figures."""
         return digest(self.document())
 
-    def step(
-        self, readings: BatchHistory | Mapping[str, Any], at: float, *, donor: Donor | None = None
-    ) -> Decision:
+    def step(self, readings: BatchHistory | Mapping[str, Any], at: float, *, donor: Donor | None = None) -> Decision:
         """The decision at hour `at` of the culture; never raises. `donor`: as a forecast of that hour found it.
 
         `readings`: a `BatchHistory`, or a mapping with "start", "controls" and "readings" (see `control_readings`).
@@ -165,16 +166,18 @@ class Controller:
     def _due(self, plan: Plan, found: Estimate, gate: Gate) -> bool:
         """Whether the harvest's time must be moved now: waiting costs nothing, and each count tells more."""
         steps = math.ceil(abs(plan.harvest_at - plan.held_until) / gate.levers[DURATION].step)
-        return min(plan.harvest_at, plan.held_until) - found.at <= gate.notice + self.lead + gate.rest * max(0, steps - 1)
+        return min(plan.harvest_at, plan.held_until) - found.at <= gate.notice + self.lead + gate.rest * max(
+            0, steps - 1
+        )
 
     def _judged(self, moves: tuple[Move, ...], plan: Plan, found: Estimate, gate: Gate) -> Decision:
         if gate.shadow:
             return Decision(why=told.SHADOW, shadow=moves, plan=plan)
         verdict = gate.judge(moves)
         if not verdict.allowed:
-            return Decision(why=told.refused(verdict.reason), plan=plan, verdict=verdict)
+            return Decision(why=told.refused(verdict.reason), asked=moves, plan=plan, verdict=verdict)
         self._made.setdefault(found.batch, []).extend((move, found.at) for move in moves)
-        return Decision(moves=moves, why=moves[0].reason, plan=plan, verdict=verdict)
+        return Decision(moves=moves, why=moves[0].reason, asked=moves, plan=plan, verdict=verdict)
 
     def _gate_now(self, known: BatchHistory) -> Gate:
         """The gate with what this controller moved in this batch since the gate was made."""

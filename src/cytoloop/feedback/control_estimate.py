@@ -88,12 +88,12 @@ def estimate(
 
 
 def spread_out(found: Estimate, hours: Any) -> Floats:
-    """Factors of the shocks at `hours` from now: (3, scenarios, hours); on the odds against a fraction, on the cells."""
+    """Factors of the shocks at `hours` from now: (3, scenarios, hours); odds against a fraction, or cells."""
     days = hours / 24.0
     mean = found.drift[:, :1] * np.minimum(days, CENTRED)
     shift = mean[:, None, :] + found.drift[:, 1][:, None, None] * found.shocks[:, :, None] * np.sqrt(days)
     shift[:CELLS] *= -1.0
-    return np.exp(shift)
+    return np.asarray(np.exp(shift))
 
 
 def _product(twin: Twin, values: Floats, start: Start, limits: Limits) -> Floats:

@@ -124,8 +124,7 @@ class Gate:
         return [
             name
             for name, lever in self.levers.items()
-            if lever.low <= lever.value <= lever.high
-            and (self.several or taken.get(operation_of(name), name) == name)
+            if lever.low <= lever.value <= lever.high and (self.several or taken.get(operation_of(name), name) == name)
         ]
 
 

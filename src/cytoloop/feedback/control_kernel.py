@@ -6,8 +6,8 @@ CAR+ cells times the chance that every limit holds. Nothing is allocated here: t
 
 Integration: the second-order Rosenbrock method of Verwer, Spee, Blom and Hundsdorfer (1999, SIAM J Sci Comput
 20:1456), which keeps its order for any matrix in place of the Jacobian; here the diagonal for glucose and IL-2, by
-differences once an interval, since only these two run out faster than a step. Steps of 6 h stay within about 2 % of the twin's own
-integration in viable cells, at a twentieth of its time.
+differences once an interval, since only these two run out faster than a step. Steps of 6 h stay within about 2 % of
+the twin's own integration in viable cells, at a twentieth of its time.
 """
 
 from collections.abc import Callable
@@ -27,15 +27,17 @@ MARGIN, INFINITE = 3, 1e300
 
 _GAMMA = 1.0 - sqrt(0.5)
 _SQRT_2 = sqrt(2.0)
-_slopes: Callable[..., Any] = culture._slopes_compiled  # noqa: SLF001 - the one place where the equations stand
+_slopes: Callable[..., Any] = culture._slopes_compiled
+"""The one place where the equations stand."""
 
 
-def _carry_plain(p: Any, f: Any, clock: Any, plan: Any, last: int, runs: Any) -> None:
+def _carry_plain(cells: Any, clock: Any, plan: Any, last: int, runs: Any) -> None:
     """Carry every scenario through the plan's first `last` intervals.
 
-    `p` (scenarios, parameters), `f` the fixed figures, `clock` [hour now, hours of the first interval, of the rest],
-    `plan` (intervals, 2), `runs` (scenarios, intervals + 1, 6), whose first row holds the states now.
+    `cells`: parameters (scenarios, parameters) and the fixed figures; `clock`: hour now, hours of the first interval
+    and of the others; `plan` (intervals, 2), `runs` (scenarios, intervals + 1, 6), whose first row holds the states now.
     """
+    p, f = cells
     for n in range(p.shape[0]):
         q = p[n]
         x, d, g, c, i, m = runs[n, 0, 0], runs[n, 0, 1], runs[n, 0, 2], runs[n, 0, 3], runs[n, 0, 4], runs[n, 0, 5]
@@ -84,18 +86,18 @@ def _chance_plain(value: float, low: float, high: float, sd: float, margin: floa
 _chance: Callable[..., float] = njit(cache=True, error_model="numpy")(_chance_plain)
 
 
-def _worth_plain(
-    runs: Any, first: int, last: int, per: Any, shocks: Any, strange: Any, anchor: Any, limits: Any, worth: Any
-) -> None:
-    """Worth of harvesting each scenario after interval `first` to `last`: cells times chance, shape (scenarios, .).
+def _worth_plain(product: Any, span: Any, runs: Any, anchor: Any, worth: Any) -> None:
+    """Worth of harvesting each scenario after the intervals of a `span`: cells times chance.
 
-    `per` (scenarios, 3): product cells of a unit density, share of viability that thawing leaves, chance of what the
-    states do not decide. `shocks` (3, scenarios, intervals + 1): factors on the odds against viability and memory
+    `product`: per, shocks, strange and limits. `per` (scenarios, 3): product cells of a unit density, share of
+    viability that thawing leaves, chance of what the states do not decide. `shocks` (3, scenarios, intervals + 1): factors on the odds against viability and memory
     and on the cells. `limits` (3, 4): low, high, sd of a result, margin, in the order VIABILITY, MEMORY, CELLS.
     `strange` (2, scenarios): by how many logits viability and memory may fall for each e-fold that the cells are
     more or fewer than in `anchor` (scenarios, intervals + 1), the densities under the parameters as they stand:
     a plan's side effects that the equations leave out, since nobody ran it yet.
     """
+    per, shocks, strange, limits = product
+    first, last = span
     for n in range(runs.shape[0]):
         for k in range(first, last + 1):
             x = runs[n, k, 0]

@@ -7,7 +7,21 @@ import numpy as np
 
 from cytoloop.feedback.control_estimate import Estimate, spread_out
 from cytoloop.feedback.control_gate import DURATION, IL2, PERFUSION, Gate
-from cytoloop.feedback.control_search import CHOSEN, CYTOKINE, DELAYED, FIRST, HARVEST, LEVER, NONE, NUMBERS, RATE, SECOND, SEVERAL, WORTH, _search
+from cytoloop.feedback.control_search import (
+    CHOSEN,
+    CYTOKINE,
+    DELAYED,
+    FIRST,
+    HARVEST,
+    LEVER,
+    NONE,
+    NUMBERS,
+    RATE,
+    SECOND,
+    SEVERAL,
+    WORTH,
+    _search,
+)
 from cytoloop.feedback.culture import Floats
 
 INTERVALS = 20
@@ -75,7 +89,7 @@ def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float, float])
     scale = max(float(kept[NONE].mean()), float(kept[chosen].mean()), 1e-9)
     worst = np.sort(gain)[: max(1, round(caution[1] * len(gain)))]
     return Plan(
-        moves=_moves(best, levers, gate, free, hours, found),
+        moves=_moves(best, levers, gate, found.at + float(hours[int(best[HARVEST])]) - found.begins),
         targets={PERFUSION: float(best[FIRST]), IL2: float(best[SECOND])},
         harvest_at=found.at + float(hours[int(best[HARVEST])]),
         held_until=found.begins + (gate.planned or 0.0),
@@ -104,13 +118,11 @@ def _searched(
     runs[:, 0] = found.states
     best, kept = np.zeros(LEVER + SEVERAL + 1), np.zeros((SEVERAL + 4, count))
     clock = np.array([found.at, grid.first, grid.rest])
-    model = (
-        found.parameters, found.fixed, clock, found.product, spread_out(found, hours), found.strange, found.limits,
-        caution,
-    )  # fmt: skip
+    product = (found.product, spread_out(found, hours), found.strange, found.limits)
+    model = ((found.parameters, found.fixed), clock, product, caution)
     worth, anchor = np.empty((2, count, intervals + 1))
     room = (np.empty((intervals, 2)), runs, worth, kept, np.empty(count), anchor, NUMBERS)
-    _search(model, levers, grid.harvest, several, room, best, np.empty(4))
+    _search((model, levers, room, best), grid.harvest, several, np.empty(4))
     return best, kept
 
 
@@ -129,7 +141,9 @@ def _reach(found: Estimate, gate: Gate, held: float) -> tuple[float, float]:
     """h by which the harvest can come earlier and later: in the range, after the notice, in moves that are left."""
     lever = gate.levers[DURATION]
     moves = max(1, gate.most_moves - len({each.at for each in gate.moved}))
-    later = min(lever.high - lever.value, lever.step * min(moves, 1 + int(max(0.0, held - gate.notice) // max(gate.rest, 1.0))))
+    later = min(
+        lever.high - lever.value, lever.step * min(moves, 1 + int(max(0.0, held - gate.notice) // max(gate.rest, 1.0)))
+    )
     earlier = min(lever.value - lever.low, lever.step * moves, held - gate.notice)
     return max(0.0, earlier), max(0.0, later)
 
@@ -143,13 +157,18 @@ def _levers(found: Estimate, gate: Gate, interval: float, free: list[str]) -> Fl
         if lever is None:
             rows[row] = (found.rates[row], 0.0, 0.0, 0.0, 1.0, 0.0)
         else:
-            rows[row] = (lever.value, lever.low, lever.high, min(lever.step, lever.high - lever.low), wait, name in free)
+            rows[row] = (
+                lever.value,
+                lever.low,
+                lever.high,
+                min(lever.step, lever.high - lever.low),
+                wait,
+                name in free,
+            )
     return rows
 
 
-def _moves(
-    best: Floats, levers: Floats, gate: Gate, free: list[str], hours: Floats, found: Estimate
-) -> dict[str, float]:
+def _moves(best: Floats, levers: Floats, gate: Gate, harvest: float) -> dict[str, float]:
     """The first move of each lever that the plan moves."""
     moves: dict[str, float] = {}
     if not best[CHOSEN]:
@@ -159,8 +178,8 @@ def _moves(
         new = value + min(max(best[FIRST + row] - value, -step), step)
         if levers[row, 5] and abs(new - value) >= SMALLEST * (high - low):
             moves[name] = _rounded(new, low, high, value, step)
-    shift = found.at + float(hours[int(best[HARVEST])]) - found.begins - (gate.planned or 0.0)
-    if DURATION in free and abs(shift) > 1e-6:
+    shift = harvest - (gate.planned or 0.0)
+    if DURATION in gate.free() and abs(shift) > 1e-6:
         lever = gate.levers[DURATION]
         moves[DURATION] = lever.value + min(max(shift, -lever.step), lever.step)
     return moves

@@ -25,7 +25,8 @@ PLANNED, SOONEST, LATEST, MOVABLE = range(4)
 """Places of `harvest`: intervals until it is planned, and may be at the soonest and the latest; 1 when free."""
 WORTH, HARVEST, FIRST, SECOND, CHOSEN, DELAYED, LEVER = range(7)
 """Places of what was found: robust worth, intervals until harvest, targets of the two rates, which lever was chosen,
-robust worth of the same plan begun a rest later (0 when nothing is given up), and from LEVER on the best of each lever."""
+robust worth of the same plan begun a rest later (0 when nothing is given up), and from LEVER on the best of each
+lever."""
 NONE, TIME, RATE, CYTOKINE, SEVERAL = range(5)
 """Which lever was chosen. Row of `kept`: what its best plan is worth in each scenario."""
 MENDED, BLENDED, NEW = 5, 6, 7
@@ -58,10 +59,10 @@ def _weigh_plain(model: Any, wanted: Any, room: Any, best: Any, chosen: int) -> 
     `wanted`: target of each rate, soonest and latest harvest to choose from. A plan that may choose its harvest is
     worth, in each scenario, its harvest's worth and, by the foresight, that of the scenario's own best harvest.
     """
-    _, _, _, per, shocks, strange, limits, caution = model
+    _, _, product, caution = model
     _, runs, worth, kept, order, anchor, _ = room
     first, last, better, at = int(wanted[2]), int(wanted[3]), -1.0, int(wanted[2])
-    _worth(runs, first, last, per, shocks, strange, anchor, limits, worth)
+    _worth(product, (first, last), runs, anchor, worth)
     for n in range(worth.shape[0]):
         kept[5, n] = 0.0
         for k in range(first, last + 1):
@@ -88,43 +89,46 @@ def _weigh_plain(model: Any, wanted: Any, room: Any, best: Any, chosen: int) -> 
 _weigh: Callable[..., float] = njit(cache=True, error_model="numpy")(_weigh_plain)
 
 
-def _try_plain(model: Any, levers: Any, wanted: Any, room: Any, best: Any, chosen: int, begins: int) -> float:
+def _try_plain(desk: Any, wanted: Any, chosen: int, begins: int) -> float:
     """Shoot and weigh the plan that goes to the `wanted` targets from interval `begins`."""
+    model, levers, room, best = desk
     plan, runs = room[0], room[1]
     _path(plan, room[6][0], levers[0], wanted[0], begins)
     _path(plan, room[6][1], levers[1], wanted[1], begins)
-    _carry(model[0], model[1], model[2], plan, int(wanted[3]), runs)
+    _carry(model[0], model[1], plan, int(wanted[3]), runs)
     return _weigh(model, wanted, room, best, chosen)
 
 
 _try: Callable[..., float] = njit(cache=True, error_model="numpy")(_try_plain)
 
 
-def _scan_plain(model: Any, levers: Any, row: int, wanted: Any, room: Any, best: Any, chosen: int) -> None:
+def _scan_plain(desk: Any, row: int, wanted: Any, chosen: int) -> None:
     """Try one lever over its range, denser towards the low end, then between the best value and its neighbours."""
+    _, levers, room, best = desk
     low, wide, place, most = levers[row, 1], levers[row, 2] - levers[row, 1], -1, best[6 + chosen]
     for number in range(GRID):
         share = number / (GRID - 1)
         wanted[row] = low + wide * share * share
-        if _try(model, levers, wanted, room, best, chosen, room[6][0]) > most:
+        if _try(desk, wanted, chosen, room[6][0]) > most:
             most, place = best[6 + chosen], number
     for side in (-0.5, 0.5):
         share = (place + side) / (GRID - 1)
         if place >= 0 and 0.0 < share < 1.0:
             wanted[row] = low + wide * share * share
-            _try(model, levers, wanted, room, best, chosen, room[6][0])
+            _try(desk, wanted, chosen, room[6][0])
 
 
 _scan: Callable[..., None] = njit(cache=True, error_model="numpy")(_scan_plain)
 
 
-def _hold_plain(model: Any, levers: Any, harvest: Any, wanted: Any, room: Any, best: Any, chosen: int) -> None:
+def _hold_plain(desk: Any, harvest: Any, wanted: Any, chosen: int) -> None:
     """Shoot the parameters as they stand: the densities that plans are compared with, and the worth of holding."""
+    model, levers, room, best = desk
     runs, anchor = room[1], room[5]
     wanted[0], wanted[1], wanted[2], wanted[3] = levers[0, 0], levers[1, 0], harvest[0], harvest[2]
     _path(room[0], room[6][0], levers[0], wanted[0], room[6][0])
     _path(room[0], room[6][1], levers[1], wanted[1], room[6][0])
-    _carry(model[0], model[1], model[2], room[0], int(harvest[2]), runs)
+    _carry(model[0], model[1], room[0], int(harvest[2]), runs)
     for n in range(runs.shape[0]):
         for k in range(int(harvest[2]) + 1):
             anchor[n, k] = runs[n, k, 0]
@@ -138,27 +142,28 @@ def _hold_plain(model: Any, levers: Any, harvest: Any, wanted: Any, room: Any, b
 _hold: Callable[..., None] = njit(cache=True, error_model="numpy")(_hold_plain)
 
 
-def _search_plain(model: Any, levers: Any, harvest: Any, several: bool, room: Any, best: Any, wanted: Any) -> None:
+def _search_plain(desk: Any, harvest: Any, several: bool, wanted: Any) -> None:
     """Write the best plan to `best`, and to `kept` what the best plan of each lever is worth in each scenario.
 
-    `model`: parameters, fixed figures, clock, product, shocks, strange, limits (see `control_kernel`) and caution.
+    `desk`: model, levers, room and best. `model`: cells, clock and product (see `control_kernel`), and caution.
     `room`: the arrays that are written on the way: plan, runs, worth, kept, order, anchor; and NUMBERS. `wanted`: four
     numbers.
     """
+    _, levers, room, best = desk
     for place in range(best.shape[0]):
         best[place] = 0.0
-    _hold(model, levers, harvest, wanted, room, best, room[6][4] if several else room[6][1])
+    _hold(desk, harvest, wanted, room[6][4] if several else room[6][1])
     for row in range(2):
         if levers[row, 5] > 0.0 and several:
             wanted[0], wanted[1] = best[2], best[3]
-            _scan(model, levers, row, wanted, room, best, room[6][4])
+            _scan(desk, row, wanted, room[6][4])
         elif levers[row, 5] > 0.0:
             wanted[0], wanted[1], wanted[2], wanted[3] = levers[0, 0], levers[1, 0], harvest[0], harvest[0]
-            _scan(model, levers, row, wanted, room, best, room[6][2 + row])
+            _scan(desk, row, wanted, room[6][2 + row])
     if best[4] == 2.0 or best[4] == 3.0:
         wanted[0], wanted[1], wanted[2], wanted[3] = best[2], best[3], harvest[0], harvest[0]
         row = int(best[4]) - 2
-        best[5] = _try(model, levers, wanted, room, best, room[6][5], int(levers[row, 4]))
+        best[5] = _try(desk, wanted, room[6][5], int(levers[row, 4]))
 
 
 _search: Callable[..., None] = njit(cache=True, error_model="numpy")(_search_plain)

@@ -19,7 +19,8 @@ NOT_TRUSTED = Words(
     zh="孪生模型与本批观测不符：按既定配方执行",
 )
 POISONED = Words(
-    en="the twin gives no finite numbers for this batch: hold the recipe", zh="孪生模型对本批给出非有限数值：按既定配方执行"
+    en="the twin gives no finite numbers for this batch: hold the recipe",
+    zh="孪生模型对本批给出非有限数值：按既定配方执行",
 )
 BAD_READINGS = Words(en="readings are not good: hold the recipe", zh="读数质量不良：按既定配方执行")
 UNFITTED = Words(
@@ -51,4 +52,6 @@ def refused(reason: str) -> Words:
 
 def failed(error: Exception) -> Words:
     """Something was wrong on the way."""
-    return Words(en=f"no decision was possible ({error}): hold the recipe", zh=f"无法作出决定（{error}）：按既定配方执行")
+    return Words(
+        en=f"no decision was possible ({error}): hold the recipe", zh=f"无法作出决定（{error}）：按既定配方执行"
+    )

@@ -23,6 +23,7 @@ from cytoloop.core.facts import (
     people,
     production,
     quality,
+    shadow,
 )
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
@@ -35,6 +36,7 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *quality.FACTS,
     *compliance.FACTS,
     *feedback.FACTS,
+    *shadow.FACTS,
     *monitoring.FACTS,
     *people.FACTS,
     *record_facts.FACTS,
