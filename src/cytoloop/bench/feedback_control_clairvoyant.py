@@ -5,7 +5,6 @@ hour a decision is made. Search: brute force over targets and harvests, then des
 """
 
 from itertools import product as combinations
-from typing import Any
 
 import numpy as np
 

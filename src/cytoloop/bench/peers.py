@@ -17,6 +17,7 @@ from cytoloop.core.json import JSON
 
 PINNED = {
     "dbos": "dbos==3.4.0",
+    "do-mpc": "do-mpc==5.1.2 casadi==3.8.2",
     "duckdb": "duckdb==2.0.0 numpy==2.4.6",
     "eventsourcing": "eventsourcing==9.5.6",
     "pymerkle": "pymerkle==7.0.0",

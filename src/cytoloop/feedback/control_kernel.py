@@ -35,7 +35,7 @@ def _carry_plain(cells: Any, clock: Any, plan: Any, last: int, runs: Any) -> Non
     """Carry every scenario through the plan's first `last` intervals.
 
     `cells`: parameters (scenarios, parameters) and the fixed figures; `clock`: hour now, hours of the first interval
-    and of the others; `plan` (intervals, 2), `runs` (scenarios, intervals + 1, 6), whose first row holds the states now.
+    and of the others; `plan` (intervals, 2), `runs` (scenarios, intervals + 1, 6): its first row holds the states now.
     """
     p, f = cells
     for n in range(p.shape[0]):
@@ -90,8 +90,9 @@ def _worth_plain(product: Any, span: Any, runs: Any, anchor: Any, worth: Any) ->
     """Worth of harvesting each scenario after the intervals of a `span`: cells times chance.
 
     `product`: per, shocks, strange and limits. `per` (scenarios, 3): product cells of a unit density, share of
-    viability that thawing leaves, chance of what the states do not decide. `shocks` (3, scenarios, intervals + 1): factors on the odds against viability and memory
-    and on the cells. `limits` (3, 4): low, high, sd of a result, margin, in the order VIABILITY, MEMORY, CELLS.
+    viability that thawing leaves, chance of what the states do not decide. `shocks` (3, scenarios, intervals + 1):
+    factors on the odds against viability and memory and on the cells. `limits` (3, 4): low, high, sd of a result,
+    margin, in the order VIABILITY, MEMORY, CELLS.
     `strange` (2, scenarios): by how many logits viability and memory may fall for each e-fold that the cells are
     more or fewer than in `anchor` (scenarios, intervals + 1), the densities under the parameters as they stand:
     a plan's side effects that the equations leave out, since nobody ran it yet.
