@@ -33,6 +33,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+_LARGEST = 20.0
+"""On the twin's scales: beyond it a figure is cut off, so that a poisoned one would look like a possible one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """Moves or none, and why."""
@@ -196,6 +200,8 @@ class Controller:
             return gate.barred
         if not gate.shadow and len(self.twin.batches) < self.least_batches:
             return told.UNFITTED
+        if not _possible(self.twin):
+            return told.POISONED
         if not _sound(known):
             return told.BAD_READINGS
         if len(known.observations.get("viable_cell_density", ())) < self.counts:
@@ -209,6 +215,14 @@ class Controller:
 
 def _moments(moved: tuple[Moved, ...]) -> int:
     return len({move.at for move in moved})
+
+
+def _possible(twin: Twin) -> bool:
+    """Whether every figure of the twin is finite, every spread above 0, and none beyond what exp and logit can hold."""
+    figures = np.array([*twin.population.values(), *twin.drift.values()])
+    plain = np.array([*twin.fixed.values(), *twin.noise.values(), *twin.misfit.values()])
+    finite = bool(np.isfinite(figures).all() and np.isfinite(plain).all() and (plain >= 0.0).all())
+    return finite and bool((np.abs(figures[:, 0]) < _LARGEST).all() and (figures[:, 1] > 0.0).all())
 
 
 def _sound(known: BatchHistory) -> bool:
