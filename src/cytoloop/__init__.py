@@ -4,4 +4,4 @@ Clinic, production, quality and compliance, feedback, a signed change, the next 
 remember is an Entry in the record; everything else is derived from the record, or is a door to the world.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
