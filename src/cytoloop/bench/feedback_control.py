@@ -81,7 +81,7 @@ def _timed(options: Options, twin: Twin, batch: BatchHistory) -> list[Row]:
     return [
         row("O4", "control step, 20 x 12 h, p99, one lever", _p99(lambda: one.decide(estimate), steps), "ms", goal=goal,
             peer=PEER, peer_values=theirs),
-        row("O4b", "the same, several levers (design space)", _p99(lambda: many.decide(estimate), steps), "ms", goal=goal,
+        row("O4b", "the same, levers of a design space", _p99(lambda: many.decide(estimate), steps), "ms", goal=goal,
             peer=PEER, peer_values=theirs),
         row("O4a", "state estimate before it (donor's fit), p99",
             _p99(lambda: one.estimate(known, AT + 48.0), max(10, steps // 100)), "ms", better="less"),

@@ -16,8 +16,8 @@ from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate
 from cytoloop.feedback.control_kernel import _carry
 from cytoloop.feedback.control_readings import history_from
 from cytoloop.feedback.control_shadow import counterfactual
-from cytoloop.feedback.culture import Control, X, schedule, simulate
-from cytoloop.feedback.dataset import BatchHistory
+from cytoloop.feedback.culture import X, schedule, simulate
+from cytoloop.feedback.dataset import BatchHistory, Control
 from cytoloop.feedback.twin import NAMES, Twin
 
 PACK = Path(cytoloop.__file__).parent / "packs" / "car_t_cd19" / "twin.yaml"
