@@ -49,7 +49,7 @@ mpc.set_objective(mterm=-x, lterm=0.0 * x)
 mpc.set_rterm(rate=1e-4, medium=1e-4)
 for name in ("x", "d", "g", "lac", "i", "m"):
     mpc.bounds["lower", "_x", name] = 0.0
-mpc.terminal_bounds["lower", "_x", "m"] = asked["least_memory"]
+mpc.terminal_bounds["lower", "m"] = asked["least_memory"]
 mpc.bounds["lower", "_u", "rate"], mpc.bounds["upper", "_u", "rate"] = asked["rate"]
 mpc.bounds["lower", "_u", "medium"], mpc.bounds["upper", "_u", "medium"] = (each / 100.0 for each in asked["il2"])
 template = mpc.get_tvp_template()
