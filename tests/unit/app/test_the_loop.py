@@ -16,7 +16,7 @@ from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf
 from cytoloop.core.batch import Batch, fold
-from cytoloop.core.entry import Recorded
+from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.clinic import MaterialCollected, OutcomeRecorded, ProductAdministered
 from cytoloop.core.facts.compliance import FindingRecorded, GateJudged
 from cytoloop.core.facts.feedback import ChangeSigned, ForecastMade, ProposalDrafted, TwinFitted, TwinReleased
@@ -154,8 +154,10 @@ def test_the_first_twin_is_shadowed_and_the_next_one_moves_on_its_record(shelf: 
     compared = shelf.facts(ShadowCompared)
     assert {kept.fact.batch for kept in compared} <= shadowed
     assert compared[0].entry.sequence < released[1].entry.sequence, "the record was there when it was signed"
-    moves = [kept.fact for kept in shelf.facts(ShadowMove)]
-    for fact in (*moves, *(kept.fact for kept in compared), *(kept.fact for kept in released)):
+    shadow_facts: list[Fact] = [kept.fact for kept in shelf.facts(ShadowMove)]
+    shadow_facts += [kept.fact for kept in compared]
+    shadow_facts += [kept.fact for kept in released]
+    for fact in shadow_facts:
         assert tell(fact).zh != tell(fact).en
 
 
