@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from cytoloop.app.joining_parameters import executed_value
 from cytoloop.core.batch import Batch, StepRecord
 from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant, hours_between
@@ -40,7 +41,7 @@ def history_of(batch: Batch) -> BatchHistory | None:
 
 
 def _start(batch: Batch, seed: StepRecord, expansion_at: float) -> Start:
-    given = _parameters(seed)
+    given = _parameters(seed) | _reported(seed)
     vector = _program(batch, TRANSDUCE)
     viability = [told.fact.value for told in batch.results if told.fact.attribute == "viability"]
     return Start(
@@ -88,6 +89,12 @@ def _program(batch: Batch, program: str) -> StepRecord | None:
 def _parameters(step: StepRecord) -> dict[str, float]:
     given = step.arguments.get("parameters")
     return _numbers(given) if isinstance(given, dict) else {}
+
+
+def _reported(seed: StepRecord) -> dict[str, float]:
+    """What the equipment says it seeded: with too few cells a culture is seeded thinner than asked."""
+    found = executed_value(seed, "seeding_density")
+    return {} if found is None else {"seeding_density": found[0]}
 
 
 def _numbers(values: Mapping[str, JSON]) -> dict[str, float]:

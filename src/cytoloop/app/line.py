@@ -13,6 +13,7 @@ from cytoloop import __version__
 from cytoloop.adapters.plant import clinic as simulated_clinic
 from cytoloop.app.bootstrap import Site
 from cytoloop.app.clinic import CLINIC, Clinic
+from cytoloop.app.foreseeing import Foresight
 from cytoloop.app.learning import Learner, ReleasedTwin
 from cytoloop.app.permissions import check
 from cytoloop.app.production import create_batch, free_equipment, in_force
@@ -73,6 +74,7 @@ class Line:
     occupied: set[str] = field(default_factory=set)
     learning: bool = False
     learned_on: int = 0
+    foresight: Foresight = field(default_factory=Foresight)
 
     async def run(self, patients: Sequence[Patient], every: float) -> None:
         """Take all patients through, one arriving each `every` hours."""
@@ -91,6 +93,8 @@ class Line:
             weight=patient.weight,
         )
         self.clinic.order(order)
+        if self.learner is not None and self.twin is not None:
+            self.foresight.on_line(self.site.registrar, self.name, order, self.ended, self.twin.twin)
         await clock.until(after(clock.now(), ORDER_TO_COLLECTION))
         collected = self.clinic.collect(order, self.serial + number)
         await self.site.receive(collected.coi, patient.donor)

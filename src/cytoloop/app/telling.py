@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from cytoloop.app.names import DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act, named
 from cytoloop.app.telling_equipment import tell_equipment
 from cytoloop.app.telling_flow import tell_flow
+from cytoloop.app.telling_foresight import tell_foresight
 from cytoloop.app.telling_monitoring import tell_monitoring
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
@@ -19,7 +20,13 @@ def tell(fact: Fact) -> Words:
     """The sentence of a fact; for a name this program does not know, the name and its data."""
     told = _clinic(fact) or _production(fact) or _quality(fact) or _compliance(fact) or _feedback(fact)
     told = (
-        told or _answer(fact) or tell_monitoring(fact) or tell_record(fact) or tell_people(fact) or tell_equipment(fact)
+        told
+        or tell_foresight(fact)
+        or _answer(fact)
+        or tell_monitoring(fact)
+        or tell_record(fact)
+        or tell_people(fact)
+        or tell_equipment(fact)
     )
     if told is None:
         name, data = (fact.name, fact.data) if isinstance(fact, Unread) else (fact.NAME, {})

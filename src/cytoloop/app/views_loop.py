@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
+from cytoloop.app.views_foresight import NEWEST, ForetoldView, foretold_view
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.clinic.order import order
 from cytoloop.clinic.timeline import timeline
@@ -151,6 +152,8 @@ class LoopView:
     lines: tuple[LineView, ...]
     running: tuple[BatchLine, ...]
     """Batches that run or are held."""
+    foretold: tuple[ForetoldView, ...]
+    """The newest orders whose risk was told before their batch began."""
     steps_now: Mapping[str, int] = field(hash=False)
     """Operation -> number of batches that stand in it now."""
 
@@ -169,6 +172,7 @@ def loop_view(shelf: Shelf) -> LoopView:
         feedback=_feedback(shelf),
         lines=lines_view(shelf),
         running=active,
+        foretold=foretold_view(shelf, newest=NEWEST),
         steps_now=_tally(line.operation.en for line in active if line.operation),
     )
 

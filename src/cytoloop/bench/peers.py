@@ -22,6 +22,7 @@ PINNED = {
     "eventsourcing": "eventsourcing==9.5.6",
     "pymerkle": "pymerkle==7.0.0",
     "pysparkplug": "pysparkplug==0.6.1",
+    "statsmodels": "statsmodels==0.15.0 numpy==2.4.6",
 }
 """Peer -> what is installed of it."""
 

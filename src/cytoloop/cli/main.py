@@ -15,11 +15,14 @@ from cytoloop.cli import (
     batch,
     bench,
     checkpoint,
+    dataset,
     demo,
     equipment,
     identity,
     importing,
     line,
+    order,
+    outcome,
     pack,
     people,
     plant,
@@ -61,6 +64,7 @@ app.command("upgrade")(backup.upgrade_command)
 app.add_typer(alarm.app, name="alarm")
 app.add_typer(batch.app, name="batch")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(recipe.app, name="recipe")
 app.add_typer(pack.app, name="pack")
 app.add_typer(people.app, name="people")
@@ -72,6 +76,8 @@ plant.app.command("sparkplug")(sparkplug.serve)
 plant.app.command("listen")(sparkplug.listening)
 app.add_typer(plant.app, name="plant")
 app.add_typer(line.app, name="line")
+app.add_typer(order.app, name="order")
+app.add_typer(outcome.app, name="outcome")
 app.add_typer(work.app, name="work")
 app.add_typer(equipment.app, name="equipment")
 app.add_typer(bench.app, name="bench")

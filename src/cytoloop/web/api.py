@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from cytoloop.app.outcomes import document, outcome_report
 from cytoloop.app.views import BatchView, LoopView, Shelf, batch_view, loop_view
 from cytoloop.core.errors import UserError
 from cytoloop.core.words import Words
@@ -36,6 +37,11 @@ class Api:
             return {"entries": shelf.size, "view": LOOP.dump_python(loop_view(shelf), mode="json")}
 
         return _json(self.desk.look(answer))
+
+    def outcome(self, request: Request) -> Response:
+        """The outcome report, of all lines or of `?line=`; 404 when there is none of that name."""
+        line = request.query_params.get("line") or None
+        return self._answered(lambda shelf: document(outcome_report(shelf, line=line)))
 
     def batch(self, request: Request) -> Response:
         """One batch's view with the columns of its charts; 404 when there is none of that number."""

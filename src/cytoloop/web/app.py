@@ -73,6 +73,7 @@ def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, cloc
             Route("/recipes", pages.recipes),
             Route("/recipes/{line}", pages.recipe),
             Route("/api/loop.json", api.loop),
+            Route("/api/outcome.json", api.outcome),
             Route("/api/line.json", floor.seen),
             Route("/api/batches/{number}.json", api.batch),
             Route("/api/batches/{number}/charts.json", api.charts),
