@@ -26,6 +26,7 @@ from cytoloop.core.facts import (
     production,
     quality,
     record,
+    shadow,
 )
 from cytoloop.record.codec import ALL_FACTS
 
@@ -41,6 +42,7 @@ STAGES: dict[str, ModuleType] = {
     "3b Compliance": compliance,
     "4 Feedback": feedback,
     "4 Feedback: what a change claims": claim,
+    "4 Feedback: the controller and its shadow": shadow,
     "4 Feedback: before a batch": foresight,
     "Monitoring": monitoring,
     "People and rights": people,

@@ -185,7 +185,9 @@ async def _prepare(site: Site, clinic: Clinic, patients: Sequence[Patient]) -> N
 
 
 async def _release_first_twin(line: Line, learner: Learner) -> None:
-    line.twin = await learner.release(learner.prior, "the pack's figures, validated with the master recipe")
+    line.twin = await learner.release(
+        learner.prior, "the pack's figures, validated with the master recipe", mode="shadow"
+    )
 
 
 def _arm(view: LineView) -> JSON:

@@ -12,12 +12,14 @@ import numpy as np
 from cytoloop.app.dataset import history_of
 from cytoloop.app.proposing import LEARNING, Proposer
 from cytoloop.app.registrar import Registrar
+from cytoloop.app.shadowing import controller_released, controller_shown, mode_for, shadows_compared
 from cytoloop.app.signing import signed_for
 from cytoloop.compliance.view import StudyView
 from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Door
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.feedback import TwinFitted, TwinReleased
+from cytoloop.core.facts.shadow import ControllerMode
 from cytoloop.core.json import JSON
 from cytoloop.core.time import Instant
 from cytoloop.feedback.calibrate import PopulationFit
@@ -33,6 +35,8 @@ class ReleasedTwin:
 
     twin: Twin
     at: Instant
+    mode: ControllerMode = "moves"
+    """What the controller was released for with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,11 @@ class Learner:
         """Where this line's twin versions stand."""
         return f"twin/{self.line}/{self.prior.twin}"
 
-    async def release(self, twin: Twin, ground: str, error: float | None = None) -> ReleasedTwin:
-        """Keep a twin version with its `error` on batches left out, and have it released by signature."""
+    async def release(
+        self, twin: Twin, ground: str, error: float | None = None, mode: ControllerMode = "moves"
+    ) -> ReleasedTwin:
+        """Keep a twin version with its `error` on batches left out, and have it released by signature, with the
+        controller that decides by it."""
         fitted = TwinFitted(
             twin=twin.twin,
             version=twin.version,
@@ -62,7 +69,8 @@ class Learner:
             error=error,
         )
         self.registrar.say(self.twin_stream, fitted, actor=LEARNING)
-        shown: dict[str, JSON] = {"twin": twin.document(), "ground": ground, "error": error}
+        controller = controller_shown(mode, twin, self.registrar.ledger, self.twin_stream)
+        shown: dict[str, JSON] = {"twin": twin.document(), "ground": ground, "error": error, "controller": controller}
         key = f"{self.line}/{twin.twin}/release/{twin.version}"
         what = f"release twin version {twin.version}"
         answer = await signed_for(
@@ -80,7 +88,9 @@ class Learner:
             twin=twin.twin, version=twin.version, sha256=twin.sha256, ground=ground, signature=answer.signature
         )
         self.registrar.say(self.twin_stream, released, actor=f"person:{answer.signature.signer}")
-        return ReleasedTwin(twin=twin, at=self.registrar.clock.now())
+        told = controller_released(twin, mode, controller, answer.signature)
+        self.registrar.say(self.twin_stream, told, actor=f"person:{answer.signature.signer}")
+        return ReleasedTwin(twin=twin, at=self.registrar.clock.now(), mode=mode)
 
     async def learn(self, batches: Sequence[Batch], study: StudyView, version: int) -> ReleasedTwin | None:
         """Fit on finished batches, release the fit, and bring a proposal to its decision; None with too few.
@@ -98,7 +108,10 @@ class Learner:
         fit = fit_and_check(self.prior, [history for _, history in pairs], dice)
         names = tuple(batch.number for batch, _ in pairs)
         fit = replace(fit, twin=replace(fit.twin, version=version, batches=names))
-        released = await self.release(fit.twin, _ground(fit, self.line), fit.error)
+        for told in shadows_compared(fit.twin, pairs, self.registrar.ledger, self.twin_stream, self.seed):
+            self.registrar.say(self.twin_stream, told, actor=LEARNING)
+        mode = mode_for(self.registrar.ledger, self.twin_stream)
+        released = await self.release(fit.twin, _ground(fit, self.line), fit.error, mode)
         await self.proposer.propose(fit, pairs, study, seed=self.seed)
         return released
 

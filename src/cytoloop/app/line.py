@@ -182,6 +182,7 @@ class Line:
         return Steering(
             twin=twin.twin,
             released_at=twin.at,
+            mode=twin.mode,
             decree_818=study.pathway == "newtech",
             filed_scope=study.filed_scope,
             recent={name: tuple(batch.parameters[name] for batch in like) for name in LEVERS},

@@ -11,7 +11,7 @@ from cytoloop.app.telling_monitoring import tell_monitoring
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
-from cytoloop.core.facts import allotment, answer, clinic, compliance, feedback, production, quality
+from cytoloop.core.facts import allotment, answer, clinic, compliance, feedback, production, quality, shadow
 from cytoloop.core.json import JSON
 from cytoloop.core.words import Words
 from cytoloop.record.codec import Unread
@@ -232,10 +232,26 @@ def _feedback(fact: Fact) -> tuple[str, str] | None:
                 f"change {f.change} signed by {by}: recipe version {f.to_version}",
                 f"变更 {f.change} 由 {by} 签署：配方第 {f.to_version} 版",
             )
+        case shadow.ControllerReleased() as f:
+            by, mode = f.signature.printed_name, {"shadow": "影子模式", "moves": "调整参数"}[f.mode]
+            return f"controller released by {by} for {f.mode}: {f.ground}", f"控制器由 {by} 放行用于{mode}：{f.ground}"
+        case shadow.ShadowMove() as f:
+            asked = f"{f.parameter} {f.old:g} -> {f.new:g} {f.unit}"
+            return f"shadow mode, nothing moved: {asked} ({f.reason})", f"影子模式，未执行：{asked}（{f.reason}）"
+        case shadow.ShadowCompared() as f:
+            return _compared(f)
         case feedback.ProposalDeclined() as f:
             return f"proposal {f.proposal} declined: {f.reason}", f"提案 {f.proposal} 未采纳：{f.reason}"
         case _:
             return None
+
+
+def _compared(f: shadow.ShadowCompared) -> tuple[str, str]:
+    share = f"{f.gain.median:+.0%} ({f.gain.low:+.0%}, {f.gain.high:+.0%})"
+    return (
+        f"shadow of batch {f.batch}: {f.moves} moves not made, yield in specification {share} had they been made",
+        f"批次 {f.batch} 的影子结果：{f.moves} 项调整未执行，若执行则合格产量 {share}",
+    )
 
 
 def _expected(fact: feedback.ForecastMade) -> str:

@@ -20,6 +20,7 @@ PINNED = {
     "bofire[optimization]==0.5.0 optuna==5.0.0",
     "dbos": "dbos==3.4.0",
     "diffrax": "diffrax==0.7.2 jax==0.10.2 numpy==2.4.6",
+    "do-mpc": "do-mpc==5.1.2 casadi==3.8.2",
     "duckdb": "duckdb==2.0.0 numpy==2.4.6",
     "eventsourcing": "eventsourcing==9.5.6",
     "numbalsoda": "numbalsoda==0.3.4 numba==0.68.1 numpy==2.4.6",

@@ -25,6 +25,7 @@ from cytoloop.core.facts import (
     people,
     production,
     quality,
+    shadow,
 )
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
@@ -38,6 +39,7 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *compliance.FACTS,
     *feedback.FACTS,
     *claim.FACTS,
+    *shadow.FACTS,
     *foresight.FACTS,
     *monitoring.FACTS,
     *people.FACTS,

@@ -17,18 +17,19 @@ from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf
 from cytoloop.core.batch import Batch, fold
-from cytoloop.core.entry import Recorded
+from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.clinic import MaterialCollected, OutcomeRecorded, ProductAdministered
 from cytoloop.core.facts.compliance import FindingRecorded, GateJudged
 from cytoloop.core.facts.feedback import ChangeSigned, ForecastMade, ProposalDrafted, TwinFitted, TwinReleased
 from cytoloop.core.facts.production import RecipeApproved, SetPointMoved
+from cytoloop.core.facts.shadow import ControllerReleased, ShadowCompared, ShadowMove
 from cytoloop.core.rule import Verdict
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 from cytoloop.quality.release import review
 from cytoloop.record.verify import verify
 
-SEED = 22
+SEED = 23
 
 
 def run_demo(folder: Path, seed: int, patients: int) -> Demonstration:
@@ -138,6 +139,27 @@ def test_every_move_is_one_parameter_inside_its_range_that_the_gate_let_through(
             assert entries[move.triggered_by].entry.name == "result-recorded/1"
         assert len({told.fact.parameter for told in batch.moves}) <= 1
     assert moved > 0, "the closed loop of this seed moved nothing: choose another seed for this test"
+
+
+def test_the_first_twin_is_shadowed_and_the_next_one_moves_on_its_record(shelf: Shelf) -> None:
+    released = shelf.facts(ControllerReleased)
+    assert released[0].fact.mode == "shadow"
+    assert released[1].fact.mode == "moves"
+    assert len({kept.fact.sha256 for kept in released}) == 1, "the figures that decide are the same"
+    shadowed = {batch.number for batch in line(shelf, "closed_loop") if batch.shadow_moves}
+    assert shadowed
+    for batch in line(shelf, "closed_loop"):
+        first = {told.fact.twin for told in batch.forecasts} <= {released[0].fact.twin}
+        assert not (first and batch.moves), "nothing is moved in shadow mode"
+        assert first or not batch.shadow_moves
+    compared = shelf.facts(ShadowCompared)
+    assert {kept.fact.batch for kept in compared} <= shadowed
+    assert compared[0].entry.sequence < released[1].entry.sequence, "the record was there when it was signed"
+    shadow_facts: list[Fact] = [kept.fact for kept in shelf.facts(ShadowMove)]
+    shadow_facts += [kept.fact for kept in compared]
+    shadow_facts += [kept.fact for kept in released]
+    for fact in shadow_facts:
+        assert tell(fact).zh != tell(fact).en
 
 
 def before_first_move(shelf: Shelf) -> tuple[Batch, int]:
