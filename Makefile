@@ -55,7 +55,7 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
 	  --extra opcua --group build pyproject.toml -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
-	  --extra mqtt --extra opcua --extra openid --extra pdf --extra postgres --extra time-stamp --extra worker --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	  --extra dask --extra mqtt --extra opcua --extra openid --extra parquet --extra pdf --extra postgres --extra time-stamp --extra worker --group build --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

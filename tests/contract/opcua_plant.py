@@ -11,10 +11,10 @@ from pathlib import Path
 from cytoloop.adapters.opcua.door import OpcUaDoor
 from cytoloop.app.bootstrap import Site, simulated_site, writable_record
 from cytoloop.app.demo import STUDY
-from cytoloop.app.learning import approve_version
 from cytoloop.app.packs import read_pack
 from cytoloop.app.plant import clock_of
 from cytoloop.app.production import create_batch, free_equipment, in_force, read_batch
+from cytoloop.app.proposing import approve_version
 from cytoloop.app.quality import inspect
 from cytoloop.core.batch import Batch
 from cytoloop.core.facts.clinic import MaterialCollected, OrderPlaced

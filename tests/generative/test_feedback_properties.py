@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import cytoloop
 from cytoloop.feedback.calibrate import fit_donor, values_of
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Lever, Moved
+from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Moved
 from cytoloop.feedback.culture import X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control, Start, history
 from cytoloop.feedback.forecast import Forecast, forecast
@@ -69,29 +69,37 @@ def test_a_forecast_is_finite_and_ordered(made: BatchHistory, at: float, harvest
 
 
 @settings(max_examples=60, deadline=None)
-@given(batches(), numbers(96.0, 230.0), st.data())
-def test_a_move_never_leaves_its_range_nor_a_second_parameter(
-    made: BatchHistory, at: float, data: st.DataObject
+@given(batches(), numbers(96.0, 230.0), st.booleans(), st.data())
+def test_a_move_never_leaves_its_range_its_step_or_the_one_lever(
+    made: BatchHistory, at: float, several: bool, data: st.DataObject
 ) -> None:
     duration = data.draw(numbers(120.0, 264.0))
+    last = made.controls[-1]
     levers = {
-        DURATION: Lever(value=duration, low=120.0, high=264.0, unit="h"),
-        PERFUSION: Lever(value=made.controls[-1].perfusion_rate, low=0.0, high=2.0, unit="1/d"),
-        IL2: Lever(value=made.controls[-1].il2, low=20.0, high=400.0, unit="IU/mL"),
+        DURATION: Lever(value=duration, low=120.0, high=264.0, unit="h", step=36.0),
+        PERFUSION: Lever(value=last.perfusion_rate, low=0.0, high=2.0, unit="1/d", step=0.5),
+        IL2: Lever(value=last.il2, low=20.0, high=400.0, unit="IU/mL", step=95.0),
     }
-    moved = tuple(Moved(parameter=name, at=at - 48.0) for name in data.draw(st.sampled_from([(), (DURATION,), (IL2,)])))
-    controller = Controller(twin=FITTED, limits=LIMITS, draws=16)
-    found = controller.step(
-        made, at=at, duration=duration, levers=levers, moved=moved, generator=np.random.default_rng(1)
+    names = data.draw(st.sampled_from([(), (DURATION,), (IL2,)]))
+    ago = data.draw(numbers(0.0, 60.0))
+    gate = Gate(
+        levers=levers,
+        moved=tuple(Moved(parameter=name, at=at - ago) for name in names),
+        design_space=frozenset(levers) if several else frozenset(),
     )
-    assert found.probability is None or 0.0 <= found.probability <= 1.0
-    if found.move is not None:
-        lever = levers[found.move.parameter]
-        assert lever.low <= found.move.new <= lever.high
-        assert found.move.old == lever.value != found.move.new
-        assert {move.parameter for move in moved} <= {found.move.parameter}
-        if found.move.parameter == DURATION:
-            assert 48.0 + found.move.new >= at + controller.notice
+    found = Controller(FITTED, gate, limits=LIMITS, draws=8, dead_band=0.001, loss=1.0).step(made, at)
+    assert "no decision was possible" not in found.why.en
+    assert several or len(found.moves) <= 1
+    if names and ago < gate.rest:
+        assert not found.moves
+    for move in found.moves:
+        lever = levers[move.parameter]
+        assert lever.low <= move.new <= lever.high
+        assert 0.0 < abs(move.new - move.old) <= lever.step + 1e-9
+        assert move.old == lever.value
+        assert several or set(names) <= {move.parameter}
+        if move.parameter == DURATION:
+            assert 48.0 + move.new >= at + gate.notice - 1e-6
 
 
 @settings(max_examples=30, deadline=None)

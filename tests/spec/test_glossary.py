@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from cytoloop.core import batch, device, entry, equipment, master, product, reading, recipe, rule, signature
-from cytoloop.core.facts import clinic, feedback
+from cytoloop.core.facts import claim, clinic, feedback
 from cytoloop.record.codec import ALL_FACTS
 from cytoloop.web.lexicon import load
 
@@ -61,7 +61,8 @@ def test_every_word_of_the_house_is_in_the_glossary(word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [batch, device, entry, equipment, master, product, reading, recipe, rule, signature, clinic, feedback]
+    "module",
+    [batch, device, entry, equipment, master, product, reading, recipe, rule, signature, claim, clinic, feedback],
 )
 def test_every_word_of_the_core_is_in_the_glossary(module: ModuleType) -> None:
     assert [word for word in public_words(module) if word not in TERMS] == []

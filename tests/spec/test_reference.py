@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import typer.main
 
-from cytoloop.cli.main import app
+from cytoloop.cli.main import app_of
 from cytoloop.core.facts import (
     allotment,
     answer,
+    claim,
     clinic,
     compliance,
     equipment,
@@ -25,6 +26,7 @@ from cytoloop.core.facts import (
     production,
     quality,
     record,
+    shadow,
 )
 from cytoloop.record.codec import ALL_FACTS
 
@@ -39,6 +41,8 @@ STAGES: dict[str, ModuleType] = {
     "3a Quality": quality,
     "3b Compliance": compliance,
     "4 Feedback": feedback,
+    "4 Feedback: what a change claims": claim,
+    "4 Feedback: the controller and its shadow": shadow,
     "4 Feedback: before a batch": foresight,
     "Monitoring": monitoring,
     "People and rights": people,
@@ -103,7 +107,7 @@ def _one_line(text: str) -> str:
 
 def rendered_commands() -> str:
     """The page of commands, from what `--help` shows."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app_of())
     parts = [COMMANDS_HEAD]
     for name, command in group.commands.items():
         below = getattr(command, "commands", None)

@@ -14,8 +14,9 @@ from cytoloop.app.bootstrap import Site, simulated_site
 from cytoloop.app.clinic import Clinic
 from cytoloop.app.committing import journal_of
 from cytoloop.app.historian import writable_telemetry
-from cytoloop.app.learning import Learner, approve_version
+from cytoloop.app.learning import Learner
 from cytoloop.app.line import Line, Patient, Tick
+from cytoloop.app.proposing import approve_version
 from cytoloop.app.views import LineView, Shelf, lines_view
 from cytoloop.clinic.subject import Subject, pseudonym
 from cytoloop.core.errors import UserError
@@ -184,7 +185,9 @@ async def _prepare(site: Site, clinic: Clinic, patients: Sequence[Patient]) -> N
 
 
 async def _release_first_twin(line: Line, learner: Learner) -> None:
-    line.twin = await learner.release(learner.prior, "the pack's figures, validated with the master recipe")
+    line.twin = await learner.release(
+        learner.prior, "the pack's figures, validated with the master recipe", mode="shadow"
+    )
 
 
 def _arm(view: LineView) -> JSON:

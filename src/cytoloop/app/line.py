@@ -182,6 +182,7 @@ class Line:
         return Steering(
             twin=twin.twin,
             released_at=twin.at,
+            mode=twin.mode,
             decree_818=study.pathway == "newtech",
             filed_scope=study.filed_scope,
             recent={name: tuple(batch.parameters[name] for batch in like) for name in LEVERS},
@@ -199,15 +200,16 @@ class Line:
         return await self._append(batch, draft)
 
     async def _learn(self) -> None:
-        """Learn from the finished batches, one lesson at a time."""
+        """Test open claims on the ended batches, then learn from them, one lesson at a time."""
         if self.learner is None or self.twin is None or self.learning:
             return
-        if len(self.ended) - self.learned_on < LEARN_EVERY:
-            return
-        self.learning, self.learned_on = True, len(self.ended)
+        self.learning = True
         try:
-            learned = await self.learner.learn(self.ended, self.clinic.view, self.twin.twin.version + 1)
-            self.twin = learned or self.twin
+            await self.learner.follow(self.ended, self.clinic.view)
+            if len(self.ended) - self.learned_on >= LEARN_EVERY:
+                self.learned_on = len(self.ended)
+                learned = await self.learner.learn(self.ended, self.clinic.view, self.twin.twin.version + 1)
+                self.twin = learned or self.twin
         finally:
             self.learning = False
 

@@ -12,9 +12,9 @@ from cytoloop.app.bootstrap import Site
 from cytoloop.app.cast import enrol_cast
 from cytoloop.app.clinic import Clinic
 from cytoloop.app.demo import CONSENT_FORM, PROTOCOL, STUDY, drawn_patients
-from cytoloop.app.learning import approve_version
 from cytoloop.app.line import Patient
 from cytoloop.app.production import Reader, create_batch, free_equipment, in_force
+from cytoloop.app.proposing import approve_version
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Command, Door

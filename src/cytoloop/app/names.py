@@ -76,6 +76,15 @@ GATE_ANSWERS: Names = {
     "open-a-change": _words("open a change", "发起变更"),
     "trend": _words("trend", "趋势观察"),
 }
+CLAIM_STATES: Names = {
+    "proposed": _words("stated", "已声明"),
+    "dropped": _words("dropped", "已撤下"),
+    "open": _words("being tested", "检验中"),
+    "kept": _words("kept", "成立"),
+    "refuted": _words("refuted", "被否定"),
+    "undecided": _words("undecided", "未定"),
+}
+CLAIM_VERDICTS: Names = {name: CLAIM_STATES[name] for name in ("kept", "refuted", "undecided")}
 DISPOSITIONS: Names = {
     "released": _words("released", "放行"),
     "conditionally-released": _words("conditionally released", "有条件放行"),

@@ -3,11 +3,12 @@
 import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 
 from cytoloop.app.registrar import Registrar
 from cytoloop.core.batch import Batch, fold
 from cytoloop.core.entry import Draft
-from cytoloop.core.errors import UserError
+from cytoloop.core.errors import RefusedError, UserError
 from cytoloop.core.facts.clinic import MaterialCollected, OrderPlaced
 from cytoloop.core.facts.production import BatchCreated, RecipeApproved
 from cytoloop.core.master import MasterRecipe
@@ -85,7 +86,11 @@ def create_batch(
     equipment: Mapping[str, str],
     actor: str = "system:production",
 ) -> Batch:
-    """A new batch, pinned to the recipe version in force at its creation; ConflictError when the number is taken."""
+    """A new batch, pinned to the recipe version in force at its creation; ConflictError when the number is taken.
+
+    RefusedError when a target of the version is no number inside its approved range: no batch runs on it.
+    """
+    master = runnable(recipe)
     created = BatchCreated(
         batch=number,
         order=order.order,
@@ -102,7 +107,18 @@ def create_batch(
     )
     draft = Draft(fact=created, actor=actor, happened_at=registrar.clock.now())
     recorded = registrar.ledger.append(f"batch/{number}", [draft], expected=0)
-    return fold(recorded, from_content(recipe.content))
+    return fold(recorded, master)
+
+
+def runnable(recipe: RecipeApproved) -> MasterRecipe:
+    """The master recipe of an approval, fit to run; RefusedError when it is not what was approved, or out of range."""
+    master = from_content(recipe.content)
+    if (master.recipe.recipe, master.recipe.version) != (recipe.recipe, recipe.version):
+        raise RefusedError(f"what was approved as {recipe.recipe} version {recipe.version} is another recipe")
+    unsafe = unsafe_target(master)
+    if unsafe is not None:
+        raise RefusedError(f"no batch is created on {recipe.recipe} version {recipe.version}: {unsafe}")
+    return master
 
 
 @dataclass(slots=True)
@@ -150,6 +166,16 @@ def read_batch(ledger: Ledger, number: str, reader: Reader | None = None) -> Bat
     if not isinstance(created, BatchCreated):
         raise UserError(f"batch/{number} does not begin with its creation; run `cytoloop verify`")
     return fold(entries, (reader or Reader(ledger)).master(created))
+
+
+def unsafe_target(master: MasterRecipe) -> str | None:
+    """The first target that no batch may run with, and why; None when each is a number inside its approved range."""
+    for name, each in master.recipe.parameters().items():
+        if not isfinite(each.target) or not each.par[0] <= each.target <= each.par[1]:
+            return (
+                f"{name} {each.target:g} {each.unit} is outside its approved range {each.par[0]:g} to {each.par[1]:g}"
+            )
+    return None
 
 
 def free_equipment(plant: Plant, occupied: frozenset[str]) -> dict[str, str] | None:

@@ -3,6 +3,7 @@
 from cytoloop.app.views import Shelf
 from cytoloop.core.entry import Recorded
 from cytoloop.core.facts.answer import AnswerGiven, AnswerVerified
+from cytoloop.core.facts.claim import ChangeClaimed, ClaimDecided, ClaimTested, ProposalWithheld
 from cytoloop.core.facts.feedback import ForecastMade, ProposalDrafted, TwinFitted
 from cytoloop.core.facts.production import ReadingsRecorded, RecipeApproved, StepCompleted, StepStarted
 from cytoloop.core.facts.record import TelemetrySealed
@@ -34,6 +35,12 @@ def _belongs(recorded: Recorded, number: str, began: int) -> bool:
     match recorded.fact:
         case ProposalDrafted(batches=batches) | TwinFitted(batches=batches):
             return number in batches
+        case ClaimDecided(batches=batches) | ProposalWithheld(batches=batches):
+            return number in batches
+        case ChangeClaimed(rule=rule):
+            return number in rule.references
+        case ClaimTested(batch=batch):
+            return batch == number
         case RecipeApproved():
             return recorded.entry.sequence < began or recorded.fact.change is not None
         case ForecastMade():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cytoloop.app.names import DECISIONS, DEVIATIONS, DISPOSITIONS, GATE_ANSWERS, VERDICTS, act, named
+from cytoloop.app.telling_claim import tell_claim
 from cytoloop.app.telling_equipment import tell_equipment
 from cytoloop.app.telling_flow import tell_flow
 from cytoloop.app.telling_foresight import tell_foresight
@@ -10,7 +11,7 @@ from cytoloop.app.telling_monitoring import tell_monitoring
 from cytoloop.app.telling_people import tell_people
 from cytoloop.app.telling_record import tell_record
 from cytoloop.core.entry import Fact
-from cytoloop.core.facts import allotment, answer, clinic, compliance, feedback, production, quality
+from cytoloop.core.facts import allotment, answer, clinic, compliance, feedback, production, quality, shadow
 from cytoloop.core.json import JSON
 from cytoloop.core.words import Words
 from cytoloop.record.codec import Unread
@@ -19,15 +20,8 @@ from cytoloop.record.codec import Unread
 def tell(fact: Fact) -> Words:
     """The sentence of a fact; for a name this program does not know, the name and its data."""
     told = _clinic(fact) or _production(fact) or _quality(fact) or _compliance(fact) or _feedback(fact)
-    told = (
-        told
-        or tell_foresight(fact)
-        or _answer(fact)
-        or tell_monitoring(fact)
-        or tell_record(fact)
-        or tell_people(fact)
-        or tell_equipment(fact)
-    )
+    told = told or _answer(fact) or tell_monitoring(fact) or tell_record(fact) or tell_people(fact)
+    told = told or tell_equipment(fact) or tell_foresight(fact) or tell_claim(fact)
     if told is None:
         name, data = (fact.name, fact.data) if isinstance(fact, Unread) else (fact.NAME, {})
         return Words(en=f"{name} {_pairs(data)}", zh=f"{name} {_pairs(data)}")
@@ -231,17 +225,33 @@ def _feedback(fact: Fact) -> tuple[str, str] | None:
             )
         case feedback.ProposalDrafted() as f:
             moves = "; ".join(f"{m.parameter} {m.old:g} -> {m.new:g} {m.unit}" for m in f.moves)
-            return f"proposal {f.proposal}: {moves}; {f.risk}", f"提案 {f.proposal}：{moves}；{f.risk}"
+            return f"proposal {f.proposal}: {moves}; {f.risk}", f"提案 {f.proposal}：{moves}；{f.risk_zh or f.risk}"
         case feedback.ChangeSigned() as f:
             by = f.signature.printed_name
             return (
                 f"change {f.change} signed by {by}: recipe version {f.to_version}",
                 f"变更 {f.change} 由 {by} 签署：配方第 {f.to_version} 版",
             )
+        case shadow.ControllerReleased() as f:
+            by, mode = f.signature.printed_name, {"shadow": "影子模式", "moves": "调整参数"}[f.mode]
+            return f"controller released by {by} for {f.mode}: {f.ground}", f"控制器由 {by} 放行用于{mode}：{f.ground}"
+        case shadow.ShadowMove() as f:
+            asked = f"{f.parameter} {f.old:g} -> {f.new:g} {f.unit}"
+            return f"shadow mode, nothing moved: {asked} ({f.reason})", f"影子模式，未执行：{asked}（{f.reason}）"
+        case shadow.ShadowCompared() as f:
+            return _compared(f)
         case feedback.ProposalDeclined() as f:
             return f"proposal {f.proposal} declined: {f.reason}", f"提案 {f.proposal} 未采纳：{f.reason}"
         case _:
             return None
+
+
+def _compared(f: shadow.ShadowCompared) -> tuple[str, str]:
+    share = f"{f.gain.median:+.0%} ({f.gain.low:+.0%}, {f.gain.high:+.0%})"
+    return (
+        f"shadow of batch {f.batch}: {f.moves} moves not made, yield in specification {share} had they been made",
+        f"批次 {f.batch} 的影子结果：{f.moves} 项调整未执行，若执行则合格产量 {share}",
+    )
 
 
 def _expected(fact: feedback.ForecastMade) -> str:

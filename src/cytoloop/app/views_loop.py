@@ -6,6 +6,7 @@ from statistics import median
 from typing import Literal
 
 from cytoloop.app.views_foresight import NEWEST, ForetoldView, foretold_view
+from cytoloop.app.views_proposal import ProposalBrief, proposals_view
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.clinic.order import order
 from cytoloop.clinic.timeline import timeline
@@ -150,6 +151,8 @@ class LoopView:
     quality: QualityView
     feedback: FeedbackView
     lines: tuple[LineView, ...]
+    proposals: tuple[ProposalBrief, ...]
+    """Every proposal with its claim, newest first."""
     running: tuple[BatchLine, ...]
     """Batches that run or are held."""
     foretold: tuple[ForetoldView, ...]
@@ -171,6 +174,7 @@ def loop_view(shelf: Shelf) -> LoopView:
         quality=_quality(shelf, batches),
         feedback=_feedback(shelf),
         lines=lines_view(shelf),
+        proposals=proposals_view(shelf),
         running=active,
         foretold=foretold_view(shelf, newest=NEWEST),
         steps_now=_tally(line.operation.en for line in active if line.operation),

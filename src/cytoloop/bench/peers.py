@@ -16,9 +16,16 @@ from typing import cast
 from cytoloop.core.json import JSON
 
 PINNED = {
+    "bayesian": "torch==2.13.0 botorch==0.18.1 ax-platform==1.3.1 baybe==0.15.0 "
+    "bofire[optimization]==0.5.0 optuna==5.0.0",
     "dbos": "dbos==3.4.0",
+    "diffrax": "diffrax==0.7.2 jax==0.10.2 numpy==2.4.6",
+    "do-mpc": "do-mpc==5.1.2 casadi==3.8.2",
     "duckdb": "duckdb==2.0.0 numpy==2.4.6",
     "eventsourcing": "eventsourcing==9.5.6",
+    "numbalsoda": "numbalsoda==0.3.4 numba==0.68.1 numpy==2.4.6",
+    "pcgym": "pcgym==0.1.8 torch==2.13.0",
+    "process-improve": "process-improve==2.2.0",
     "pymerkle": "pymerkle==7.0.0",
     "pysparkplug": "pysparkplug==0.6.1",
     "scikit-learn": "scikit-learn==1.9.1",
@@ -59,6 +66,24 @@ class Peers:
                 return cast(dict[str, JSON], json.loads(done.stdout.splitlines()[-1]))
             except (subprocess.SubprocessError, OSError, ValueError, IndexError) as error:
                 self._without(peer, f"its run failed ({_last_line(error)})")
+                return None
+
+    def start(self, peer: str, script: str) -> "subprocess.Popen[str] | None":
+        """`peer_scripts/<script>` as a process that stays, spoken to over its pipes; None without the peer.
+
+        The caller ends it. What it writes to its error stream is not kept.
+        """
+        interpreter = self._interpreter(peer)
+        if interpreter is None:
+            return None
+        with as_file(files("cytoloop.bench") / "peer_scripts" / script) as path:
+            try:
+                return subprocess.Popen(
+                    [str(interpreter), str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL, text=True, bufsize=1,
+                )  # fmt: skip
+            except OSError as error:
+                self._without(peer, f"its process did not start ({_last_line(error)})")
                 return None
 
     def _interpreter(self, peer: str) -> Path | None:

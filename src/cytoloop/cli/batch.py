@@ -113,7 +113,7 @@ def show(
     json: bool = typer.Option(False, "--json", help="Say the entries as JSON."),
 ) -> None:
     """Every entry of a batch in order: from the study and the order to the patient's outcome and the next recipe."""
-    language = _language(lang)
+    language = language_named(lang)
     with readable_record(newest(data)) as ledger:
         told = story_of(Shelf(ledger), batch, whole=steps)
     if json:
@@ -129,7 +129,8 @@ def show(
         )
 
 
-def _language(named: str) -> Language:
+def language_named(named: str) -> Language:
+    """The language of that name; UserError when it is none of the house."""
     for language in LANGUAGES:
         if named == language:
             return language

@@ -25,6 +25,7 @@ QUICK = typer.Option(False, "--quick", help="Small and without peers: some secon
 JSON_TOO = typer.Option(False, "--json", help="Say it as JSON.")
 SEED = typer.Option(1, min=0, help="Seed of what is drawn.")
 PEERS = typer.Option(None, metavar="DIR", help="Where peers' environments are kept.")
+PARTS = "Only this part: simulation, control, forecast, claim, learning, campaign or optimise. May be repeated."
 SCRATCH = typer.Option(Path(), metavar="DIR", help="A folder on the disk to measure; here if left out.")
 
 
@@ -54,6 +55,21 @@ def production(
     from cytoloop.bench.production import rows  # noqa: PLC0415  (other commands need not load what is measured)
 
     _measure(rows, quick=quick, json=json, seed=seed, peers=peers, scratch=scratch)
+
+
+@app.command("feedback")
+def feedback(
+    part: list[str] = typer.Option([], "--part", metavar="PART", help=PARTS),
+    quick: bool = QUICK,
+    json: bool = JSON_TOO,
+    seed: int = SEED,
+    peers: Path | None = PEERS,
+    scratch: Path = SCRATCH,
+) -> None:
+    """Measure data feedback: optimiser, control, forecast, simulations, claims, small samples, virtual batches."""
+    from cytoloop.bench.feedback import chosen  # noqa: PLC0415  (other commands need not load what is measured)
+
+    _measure(chosen(part), quick=quick, json=json, seed=seed, peers=peers, scratch=scratch)
 
 
 def _measure(

@@ -6,25 +6,41 @@ import typer
 
 from cytoloop.adapters.tables import read_tables
 from cytoloop.app.packs import read_pack
+from cytoloop.cli import twin_tables
 from cytoloop.cli.output import number, out, progress, say_json, table
+from cytoloop.cli.twin_ivt import fit_transcription
 from cytoloop.core.json import JSON
+from cytoloop.feedback.ivt_tables import is_ivt
 from cytoloop.feedback.real_fit import RealFit, Score, TableScore, real_fit
 from cytoloop.feedback.tcell_guide import read_guide
 from cytoloop.feedback.twin import Twin
 
 app = typer.Typer(help="The culture twin.", no_args_is_help=True)
+app.command("calibrate")(twin_tables.calibrate)
+app.command("forecast")(twin_tables.forecast)
+app.command("propose")(twin_tables.propose)
 
 
 @app.command("fit")
 def fit(
-    folder: Path = typer.Argument(..., metavar="DIR", help="Folder of the primary T-cell tables (t-cell-guide)."),
+    folder: Path = typer.Argument(
+        ..., metavar="DIR", help="Folder of the primary T-cell tables, or of the transcription tables."
+    ),
     pack: str = typer.Option("car_t_cd19", help="Pack whose twin is fitted."),
     json: bool = typer.Option(False, "--json", help="Say it as JSON."),
 ) -> None:
-    """Fit the twin's donor and IL-2 response to real tables, whole donors held out; print error and coverage."""
+    """Fit the twin to real tables; print how well what was left out is foretold.
+
+    T-cell tables: the donors' and IL-2 response of the pack's twin, whole donors held out. Transcription tables
+    (Stover 2024): the parameters of the in-vitro transcription model, each trajectory and each table held out.
+    """
+    tables = read_tables(folder)
+    if is_ivt(tables):
+        fit_transcription(tables, json=json)
+        return
     with progress() as bars:
         task = bars.add_task("fit", total=2)
-        guide = read_guide(read_tables(folder))
+        guide = read_guide(tables)
         bars.advance(task)
         found = real_fit(guide, Twin.from_data(dict(read_pack(pack).twin)))
         bars.advance(task)

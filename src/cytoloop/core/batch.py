@@ -39,6 +39,7 @@ from cytoloop.core.facts.quality import (
     ResultRecorded,
 )
 from cytoloop.core.facts.record import BundleExported
+from cytoloop.core.facts.shadow import ShadowMove
 from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.time import Instant
@@ -114,6 +115,8 @@ class Batch:
     """Full parameter name -> value in force for this batch."""
     steps: Mapping[str, StepRecord] = field(default_factory=dict, hash=False)
     moves: tuple[Told[SetPointMoved], ...] = ()
+    shadow_moves: tuple[Told[ShadowMove], ...] = ()
+    """What a controller in shadow mode would have moved; nothing was."""
     results: tuple[Told[ResultRecorded], ...] = ()
     readings: tuple[Told[ReadingsRecorded], ...] = ()
     forecasts: tuple[Told[ForecastMade], ...] = ()
@@ -237,6 +240,8 @@ def _changes(batch: Batch, fact: Fact, at: Instant, position: int) -> dict[str, 
         case SetPointMoved():
             parameters = {**batch.parameters, fact.parameter: fact.new}
             return {"parameters": parameters, "moves": (*batch.moves, Told(fact, position, at))}
+        case ShadowMove():
+            return {"shadow_moves": (*batch.shadow_moves, Told(fact, position, at))}
         case ResultRecorded():
             return {"results": (*batch.results, Told(fact, position, at))}
         case ReadingsRecorded():

@@ -1,317 +1,231 @@
-"""Control: for a running culture, at most one parameter move inside its proven acceptable range, or none.
+"""Control: for a running culture, which set-points to move now and when to harvest, or nothing.
 
-Order of wishes: the probability that the release results are in specification, with a margin; then an earlier
-harvest. Guards: one parameter per unit operation in a batch (DESIGN, gate row 9); a dead band and a smallest move
-against creep; a rest between moves; no move when the forecast is not to be trusted. The answer to any doubt is to
-hold: the recipe as approved.
+Model predictive control: at each step the batch's donor is estimated, a plan over the rest of the culture is searched
+for on scenarios of that donor (`control_search`), and the first moves of the plan are asked for if they pass the
+guards. What is wanted is the yield in specification: viable CAR+ cells of the product, counted as nothing when a
+limit of release does not hold. Guards: the mean gain over holding must exceed a dead band, and the worst scenarios
+must not lose by it; one parameter per unit operation without a design space (DESIGN, gate row 9); a largest step and
+a rest between moves. The answer to any doubt is to hold: the recipe as approved.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
-from cytoloop.core.recipe import operation_of
+from cytoloop.core.json import JSON, digest
 from cytoloop.core.words import Words
-from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
-from cytoloop.feedback.culture import STEP, Floats, begin, schedule, simulate
-from cytoloop.feedback.dataset import BatchHistory, Control
-from cytoloop.feedback.forecast import TRUSTED_MISFIT, Limits, probability, results_at
-from cytoloop.feedback.twin import DRIFT, Twin
+from cytoloop.feedback import control_words as told
+from cytoloop.feedback.calibrate import Donor
+from cytoloop.feedback.control_estimate import Estimate, estimate
+from cytoloop.feedback.control_gate import DURATION, IL2, PERFUSION, Gate, Judge, Lever, Move, Moved, Verdict, gate_of
+from cytoloop.feedback.control_plan import Plan, planned
+from cytoloop.feedback.control_readings import history_from
+from cytoloop.feedback.dataset import BatchHistory
+from cytoloop.feedback.forecast import TRUSTED_MISFIT, Limits
+from cytoloop.feedback.twin import Twin
 
-DURATION = "expansion.culture_duration"
-PERFUSION = "expansion.perfusion_rate"
-IL2 = "expansion.il2"
-
-_STEPS: dict[str, tuple[float, ...]] = {PERFUSION: (-0.5, -0.25, 0.25, 0.5, 1.0), IL2: (-50.0, 100.0)}
-"""Distances that are tried from the value in force."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lever:
-    """A parameter that may be moved: its value in force and its proven acceptable range."""
-
-    value: float
-    low: float
-    high: float
-    unit: str
+__all__ = [
+    "DURATION", "IL2", "PERFUSION", "Controller", "Decision", "Gate", "Judge", "Lever", "Move", "Moved", "Plan",
+    "Verdict",
+]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
-    """A move that was made in this batch."""
-
-    parameter: str
-    at: float
-    """h."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
-    """The one move that is asked for. It does nothing until the gate allows it."""
-
-    parameter: str
-    old: float
-    new: float
-    unit: str
-    reason: Words
+_LARGEST = 20.0
+"""On the twin's scales: beyond it a figure is cut off, so that a poisoned one would look like a possible one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """A move or none, and why."""
+    """Moves or none, and why."""
 
-    move: Move | None
+    moves: tuple[Move, ...] = ()
+    """To be made now; the gate let them through."""
     why: Words
-    probability: float | None = None
-    """In specification, margin included, as parameters stand; None when no forecast was made."""
+    shadow: tuple[Move, ...] = ()
+    """What would be moved, were the controller released for moves."""
+    asked: tuple[Move, ...] = ()
+    """What the gate was asked for: the moves, or what it refused."""
+    plan: Plan | None = None
+    """What the moves are the beginning of; None when nothing was searched for."""
+    verdict: Verdict | None = None
+    """The gate's; None when nothing was asked of it."""
+
+    @property
+    def move(self) -> Move | None:
+        """The first of the moves."""
+        return self.moves[0] if self.moves else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One alternative with what it would do."""
-
-    parameter: str
-    new: float
-    harvest_at: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Controller:
-    """Decides for one batch; its figures are part of what is released with the twin."""
+    """Decides for running batches; its figures are part of what is released with the twin (`document`)."""
 
     twin: Twin = field(hash=False)
-    limits: Limits = field(hash=False)
-    draws: int = 64
-    margin: float = 0.5
-    """Standard deviations of the measurement by which every limit is moved inward."""
-    dead_band: float = 0.04
-    """Gain in probability below which nothing is moved."""
-    assured: float = 0.95
-    """Probability that an earlier harvest must keep."""
-    rest: float = 24.0
-    """h between two moves."""
-    most_moves: int = 3
-    """Moves in one batch."""
-    least_batches: int = 3
+    gate: Gate = field(hash=False)
+    limits: Limits = field(default_factory=dict, hash=False, kw_only=True)
+    """Of release: attribute -> (low, high) in house units, those per kilogram multiplied by the weight."""
+    draws: int = field(default=20, kw_only=True)
+    """Scenarios."""
+    margin: float = field(default=0.0, kw_only=True)
+    """Standard deviations of the measurement by which limits on the culture are moved inward."""
+    caution: float = field(default=0.3, kw_only=True)
+    """Weight of the worst scenarios in what a plan is worth; the mean has the rest."""
+    worst: float = field(default=0.25, kw_only=True)
+    """Share of the scenarios that count as the worst."""
+    foresight: float = field(default=0.5, kw_only=True)
+    """How much of the choice of the harvest later counts will still allow to mend, 0 to 1."""
+    patience: float = field(default=0.5, kw_only=True)
+    """Share of what perfect knowledge would add that a day's counts are taken to tell, before a lever is chosen."""
+    strange: float = field(default=0.3, kw_only=True)
+    """Standard deviation, in logits for an e-fold of cells, of what a plan that nobody ran yet does to viability and
+    memory beyond the equations: parameters are fitted where batches were run, not where a plan goes."""
+    dead_band: float = field(default=0.03, kw_only=True)
+    """Gain in yield below which nothing is moved."""
+    loss: float = field(default=0.05, kw_only=True)
+    """Mean loss over holding that the worst scenarios may show."""
+    least_batches: int = field(default=3, kw_only=True)
     """Finished batches that the twin must have been fitted on: the pack's own figures move nothing."""
-    counts: int = 3
+    counts: int = field(default=2, kw_only=True)
     """Counts of viable cells before anything is moved."""
-    horizon: float = 84.0
-    """h before a harvest within which its time may be decided: a longer forecast is too wide for that."""
-    resolution: float = 12.0
-    """h between harvest times that are tried, and the smallest move of one."""
-    notice: float = 6.0
-    """h that a harvest needs to be prepared."""
+    lead: float = field(default=24.0, kw_only=True)
+    """h between two decisions: a harvest is moved at the last of them at which its notice still holds."""
+    seed: int = field(default=0, kw_only=True)
+    """Of the scenarios."""
+    _made: dict[str, list[tuple[Move, float]]] = field(
+        default_factory=dict, init=False, repr=False, hash=False, compare=False
+    )
+    """Batch -> moves that the gate let through, with their hours: for those who keep one gate for a whole batch."""
 
-    def step(
-        self,
-        history: BatchHistory,
-        *,
-        at: float,
-        duration: float,
-        levers: Mapping[str, Lever],
-        moved: Sequence[Moved] = (),
-        readings_good: bool = True,
-        donor: Donor | None = None,
-        generator: np.random.Generator,
-    ) -> Decision:
-        """The decision at hour `at`. `duration` is expansion.culture_duration in force, `levers` are the parameters
-        that the recipe gives a right to move, with their values in force. `donor`: as a forecast at the same hour
-        found it; left out, it is fitted here."""
-        known = history.seen_until(at)
-        barred = self._barred(known, at, duration, moved, readings_good=readings_good)
-        if barred is not None:
-            return Decision(move=None, why=barred)
-        donor = donor or fit_donor(self.twin, known)
-        if donor.misfit > TRUSTED_MISFIT:
-            return Decision(move=None, why=_NOT_TRUSTED)
-        outlook = _outlook(self, known, donor, at=at, duration=duration, levers=levers, generator=generator)
-        hold, candidates = outlook.hold(), outlook.candidates(_free(levers, moved))
-        chosen = self._choose(hold, candidates, at)
-        if chosen is None:
-            return Decision(move=None, why=_HOLD, probability=hold.probability)
-        return _decided(hold, chosen, levers[chosen.parameter])
+    def __post_init__(self) -> None:
+        """Take a plain mapping of levers as a gate."""
+        object.__setattr__(self, "gate", gate_of(self.gate))
 
-    def _barred(
-        self,
-        known: BatchHistory,
-        at: float,
-        duration: float,
-        moved: Sequence[Moved],
-        *,
-        readings_good: bool,
-    ) -> Words | None:
+    def document(self) -> dict[str, JSON]:
+        """The figures that decide, as plain JSON."""
+        return {
+            "draws": self.draws, "margin": self.margin, "caution": self.caution, "worst": self.worst,
+            "foresight": self.foresight, "patience": self.patience, "strange": self.strange,
+            "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
+            "counts": self.counts, "lead": self.lead, "seed": self.seed,
+        }  # fmt: skip
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the figures."""
+        return digest(self.document())
+
+    def step(self, readings: BatchHistory | Mapping[str, Any], at: float, *, donor: Donor | None = None) -> Decision:
+        """The decision at hour `at` of the culture; never raises. `donor`: as a forecast of that hour found it.
+
+        `readings`: a `BatchHistory`, or a mapping with "start", "controls" and "readings" (see `control_readings`).
+        """
+        try:
+            known = history_from(readings, at)
+            gate = self._gate_now(known)
+            barred = self._barred(known, at, gate)
+            if barred is not None:
+                return Decision(why=barred)
+            return self.decide(self.estimate(known, at, donor), gate)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, the recipe as approved is the answer
+            return Decision(why=told.failed(error))
+
+    def estimate(self, known: BatchHistory, at: float, donor: Donor | None = None) -> Estimate:
+        """Where the batch stands; the slow part of a step."""
+        return estimate(
+            self.twin, known.seen_until(at), at, self.limits,
+            draws=self.draws, margin=self.margin, strange=self.strange, seed=self.seed, donor=donor,
+        )  # fmt: skip
+
+    def decide(self, found: Estimate, gate: Gate | None = None) -> Decision:
+        """The decision from an estimate; the fast part of a step."""
+        gate = gate or self.gate
+        if not found.sound:
+            return Decision(why=told.POISONED)
+        if not found.misfit <= TRUSTED_MISFIT:
+            return Decision(why=told.NOT_TRUSTED)
+        plan = planned(found, gate, caution=(self.caution, self.worst, self.foresight))
+        if not math.isfinite(plan.gain + plan.tail):
+            return Decision(why=told.POISONED)
+        if plan.gain < self.dead_band:
+            return Decision(why=told.HOLD, plan=plan)
+        if plan.tail < -self.loss:
+            return Decision(why=told.RISKY, plan=plan)
+        if self.patience * plan.told > plan.delay > 0.0 and not gate.moved:
+            return Decision(why=told.UNDECIDED, plan=plan)
+        moves = self._first_moves(plan, found, gate)
+        return self._judged(moves, plan, found, gate) if moves else Decision(why=told.WAITING, plan=plan)
+
+    def _first_moves(self, plan: Plan, found: Estimate, gate: Gate) -> tuple[Move, ...]:
+        due = DURATION in plan.moves and self._due(plan, found, gate)
+        reason = told.gain(plan)
+        return tuple(
+            Move(parameter=name, old=gate.levers[name].value, new=value, unit=gate.levers[name].unit, reason=reason)
+            for name, value in plan.moves.items()
+            if name != DURATION or due
+        )
+
+    def _due(self, plan: Plan, found: Estimate, gate: Gate) -> bool:
+        """Whether the harvest's time must be moved now: waiting costs nothing, and each count tells more."""
+        steps = math.ceil(abs(plan.harvest_at - plan.held_until) / gate.levers[DURATION].step)
+        return min(plan.harvest_at, plan.held_until) - found.at <= gate.notice + self.lead + gate.rest * max(
+            0, steps - 1
+        )
+
+    def _judged(self, moves: tuple[Move, ...], plan: Plan, found: Estimate, gate: Gate) -> Decision:
+        if gate.shadow:
+            return Decision(why=told.SHADOW, shadow=moves, plan=plan)
+        verdict = gate.judge(moves)
+        if not verdict.allowed:
+            return Decision(why=told.refused(verdict.reason), asked=moves, plan=plan, verdict=verdict)
+        self._made.setdefault(found.batch, []).extend((move, found.at) for move in moves)
+        return Decision(moves=moves, why=moves[0].reason, asked=moves, plan=plan, verdict=verdict)
+
+    def _gate_now(self, known: BatchHistory) -> Gate:
+        """The gate with what this controller moved in this batch since the gate was made."""
+        made = self._made.get(known.batch)
+        if not made:
+            return self.gate
+        levers = dict(self.gate.levers)
+        for move, _ in made:
+            levers[move.parameter] = replace(levers[move.parameter], value=move.new)
+        moved = (*self.gate.moved, *(Moved(parameter=move.parameter, at=at) for move, at in made))
+        return replace(self.gate, levers=levers, moved=tuple(dict.fromkeys(moved)))
+
+    def _barred(self, known: BatchHistory, at: float, gate: Gate) -> Words | None:
         """Why nothing may be moved now; None when something may."""
-        if len(self.twin.batches) < self.least_batches:
-            return _UNFITTED
-        if not readings_good:
-            return _BAD_READINGS
+        if gate.barred is not None:
+            return gate.barred
+        if not gate.shadow and len(self.twin.batches) < self.least_batches:
+            return told.UNFITTED
+        if not _possible(self.twin):
+            return told.POISONED
+        if not _sound(known):
+            return told.BAD_READINGS
         if len(known.observations.get("viable_cell_density", ())) < self.counts:
-            return _TOO_EARLY
-        if moved and (at - moved[-1].at < self.rest or len(moved) >= self.most_moves):
-            return _RESTING
-        if known.start.expansion_at + duration <= at + self.notice:
-            return _ENDING
+            return told.TOO_EARLY
+        if gate.moved and (at - gate.moved[-1].at < gate.rest or _moments(gate.moved) >= gate.most_moves):
+            return told.RESTING
+        if known.start.expansion_at + (gate.planned or 0.0) <= at + gate.notice:
+            return told.ENDING
         return None
 
-    def _choose(self, hold: Candidate, candidates: Sequence[Candidate], at: float) -> Candidate | None:
-        """The best alternative worth a move. Harvest time waits until it can be foreseen."""
-        if not candidates:
-            return None
-        best = max(candidate.probability for candidate in candidates)
-        if best >= hold.probability + self.dead_band:
-            near = [candidate for candidate in candidates if candidate.probability >= best - 0.01]
-            chosen = min(near, key=lambda c: (c.parameter != DURATION, c.harvest_at, abs(c.new)))
-            return chosen if self._due(chosen, hold, at) else None
-        earlier = [
-            candidate
-            for candidate in candidates
-            if candidate.harvest_at <= hold.harvest_at - self.resolution
-            and candidate.probability >= max(self.assured, hold.probability - 0.01)
-            and self._due(candidate, hold, at)
-        ]
-        return min(earlier, key=lambda candidate: candidate.harvest_at, default=None)
 
-    def _due(self, candidate: Candidate, hold: Candidate, at: float) -> bool:
-        soonest = min(candidate.harvest_at, hold.harvest_at)
-        return candidate.parameter != DURATION or soonest - at <= self.horizon
+def _moments(moved: tuple[Moved, ...]) -> int:
+    return len({move.at for move in moved})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outlook:
-    """The futures of one batch on common random numbers: every alternative meets the same donors and shocks."""
-
-    controller: Controller
-    known: BatchHistory
-    at: float
-    duration: float
-    levers: Mapping[str, Lever]
-    values: Floats
-    shocks: Floats
-    runs: Floats
-    """Trajectories from the seeding to the longest culture, with set-points as they stand."""
-
-    def hold(self) -> Candidate:
-        """The parameters as they stand."""
-        return self._harvested(self.duration)
-
-    def candidates(self, parameters: Sequence[str]) -> list[Candidate]:
-        """Every alternative inside its range."""
-        found: list[Candidate] = []
-        for parameter in parameters:
-            if parameter == DURATION:
-                found += [self._harvested(hours) for hours in self._durations()]
-            elif parameter in _STEPS:
-                found += [self._fed(parameter, value) for value in self._values(parameter)]
-        return found
-
-    def _durations(self) -> list[float]:
-        lever, step = self.levers[DURATION], self.controller.resolution
-        soonest = max(lever.low, self.at + self.controller.notice - self.known.start.expansion_at)
-        offsets = np.arange(-np.floor((lever.value - soonest) / step), np.floor((lever.high - lever.value) / step) + 1)
-        tried = [float(lever.value + step * offset) for offset in offsets if offset]
-        return [hours for hours in tried if soonest <= hours <= lever.high]
-
-    def _values(self, parameter: str) -> list[float]:
-        lever = self.levers[parameter]
-        tried = (round(lever.value + distance, 6) for distance in _STEPS[parameter])
-        return [value for value in tried if lever.low <= value <= lever.high]
-
-    def _harvested(self, hours: float) -> Candidate:
-        harvest_at = self.known.start.expansion_at + hours
-        states = self.runs[:, min(round(harvest_at / STEP), self.runs.shape[1] - 1)]
-        return Candidate(
-            parameter=DURATION, new=hours, harvest_at=harvest_at, probability=self._probability(states, harvest_at)
-        )
-
-    def _fed(self, parameter: str, value: float) -> Candidate:
-        last = self.known.controls[-1]
-        control = Control(
-            at=self.at,
-            perfusion_rate=value if parameter == PERFUSION else last.perfusion_rate,
-            il2=value if parameter == IL2 else last.il2,
-        )
-        harvest_at = self.known.start.expansion_at + self.duration
-        plan = schedule((*self.known.controls, control), self.known.start.il2, harvest_at)
-        runs = simulate(
-            self.controller.twin, self.values, self.runs[:, round(self.at / STEP)], plan, round(self.at / STEP)
-        )
-        return Candidate(
-            parameter=parameter,
-            new=value,
-            harvest_at=harvest_at,
-            probability=self._probability(runs[:, -1], harvest_at),
-        )
-
-    def _probability(self, states: Floats, harvest_at: float) -> float:
-        controller = self.controller
-        results = results_at(
-            controller.twin,
-            self.values,
-            states,
-            self.known.start,
-            ahead=harvest_at - self.at,
-            shocks=self.shocks,
-        )
-        return float(np.mean(probability(controller.twin, results, controller.limits, controller.margin)))
+def _possible(twin: Twin) -> bool:
+    """Whether every figure of the twin is finite, every spread above 0, and none beyond what exp and logit can hold."""
+    figures = np.array([*twin.population.values(), *twin.drift.values()])
+    plain = np.array([*twin.fixed.values(), *twin.noise.values(), *twin.misfit.values()])
+    finite = bool(np.isfinite(figures).all() and np.isfinite(plain).all() and (plain >= 0.0).all())
+    return finite and bool((np.abs(figures[:, 0]) < _LARGEST).all() and (figures[:, 1] > 0.0).all())
 
 
-def _outlook(
-    controller: Controller,
-    known: BatchHistory,
-    donor: Donor,
-    *,
-    at: float,
-    duration: float,
-    levers: Mapping[str, Lever],
-    generator: np.random.Generator,
-) -> _Outlook:
-    values = values_of(controller.twin, draw(donor, controller.draws, generator))
-    longest = known.start.expansion_at + max(duration, levers[DURATION].high if DURATION in levers else 0.0)
-    plan = schedule(known.controls, known.start.il2, longest)
-    return _Outlook(
-        controller=controller,
-        known=known,
-        at=at,
-        duration=duration,
-        levers=levers,
-        values=values,
-        shocks=generator.standard_normal((len(DRIFT), controller.draws)),
-        runs=simulate(controller.twin, values, begin(values, known.start), plan),
-    )
-
-
-def _free(levers: Mapping[str, Lever], moved: Sequence[Moved]) -> list[str]:
-    """Parameters that may be moved: once one of an operation was moved, only that one."""
-    taken = {operation_of(move.parameter): move.parameter for move in moved}
-    return [name for name in levers if taken.get(operation_of(name), name) == name]
-
-
-def _decided(hold: Candidate, chosen: Candidate, lever: Lever) -> Decision:
-    was, will = round(hold.probability, 2), round(chosen.probability, 2)
-    hours = hold.harvest_at - chosen.harvest_at
-    reason = Words(
-        en=f"probability in specification, with margin, {was:.2f} as parameters stand and {will:.2f} with the move"
-        + (f"; harvest {hours:g} h earlier" if hours > 0 else ""),
-        zh=f"含裕度的合格概率：维持现参数 {was:.2f}，调整后 {will:.2f}"
-        + (f"；收获提前 {hours:g} 小时" if hours > 0 else ""),
-    )
-    move = Move(parameter=chosen.parameter, old=lever.value, new=chosen.new, unit=lever.unit, reason=reason)
-    return Decision(move=move, why=reason, probability=hold.probability)
-
-
-_HOLD = Words(en="no move gains more than the dead band: hold", zh="任何调整的收益均未超过死区：维持")
-_NOT_TRUSTED = Words(
-    en="the twin does not describe what was seen of this batch: hold the recipe",
-    zh="孪生模型与本批观测不符：按既定配方执行",
-)
-_BAD_READINGS = Words(en="readings are not good: hold the recipe", zh="读数质量不良：按既定配方执行")
-_UNFITTED = Words(
-    en="the twin was fitted on too few finished batches: hold the recipe",
-    zh="孪生模型所依据的已完成批次过少：按既定配方执行",
-)
-_TOO_EARLY = Words(en="too few counts yet: hold", zh="计数尚少：维持")
-_RESTING = Words(en="moved lately or often enough: hold", zh="近期已调整或次数已满：维持")
-_ENDING = Words(en="harvest is due: hold", zh="即将收获：维持")
+def _sound(known: BatchHistory) -> bool:
+    """Whether every reading is a finite number that can be."""
+    values = [value for pairs in known.observations.values() for pair in pairs for value in pair]
+    return bool(np.isfinite(values).all()) and all(value >= 0.0 for value in values)

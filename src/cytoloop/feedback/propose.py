@@ -1,24 +1,22 @@
 """Propose: between batches, one recipe target whose move would serve the coming donors better.
 
-Virtual donors are drawn from the population fitted on finished batches, and the population's own uncertainty is
-drawn around them, so that the interval of an improvement knows how few batches it stands on. Every alternative
-meets the same donors and shocks (common random numbers). A proposal changes nothing until it is signed.
+Candidates come from virtual donors (`virtual.py`); what batches really showed at other values of a parameter corrects
+what the twin expects of it (`correct.py`). A proposal changes nothing until it is signed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from cytoloop.core.errors import UserError
 from cytoloop.core.facts.feedback import Interval, ParameterMove
 from cytoloop.core.words import Words
-from cytoloop.feedback.calibrate import PopulationFit, scales
+from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.control import Lever
-from cytoloop.feedback.culture import Floats, begin, natural, schedule, simulate
-from cytoloop.feedback.dataset import Control, Start
-from cytoloop.feedback.forecast import IN_PRODUCT, Bounds, Limits, probability, results_at
-from cytoloop.feedback.twin import DRIFT, NAMES, Twin
+from cytoloop.feedback.forecast import Limits
+from cytoloop.feedback.predict import on_scale
+from cytoloop.feedback.propose_check import LEAST_BATCHES, problem_with_figures, too_few
+from cytoloop.feedback.virtual import Outcome, World, changes, outcome_of, world_of
 
 RESOLUTION: dict[str, float] = {
     "activation.seeding_density": 0.1,
@@ -32,11 +30,16 @@ RESOLUTION: dict[str, float] = {
 REACH = (0.25, 0.5)
 """Shares of the way to the end of the proven acceptable range that are tried: safe steps, not leaps."""
 
-LEAST_BATCHES = 3
 _OUTER, _INNER, _SCREEN = 40, 48, 128
-_FINALISTS = 3
+_FINALISTS = 6
+_NEAR = 0.5
+"""Share of the best gain that a move must have to be as good."""
 _LEAST_GAIN = 0.01
 _LEAST_DOSE_GAIN = 0.10
+
+Correct = Callable[[ParameterMove, Mapping[str, Interval]], Mapping[str, float] | Words]
+"""What batches showed beyond the twin's predicted changes: a shift on each attribute's scale; or why they speak
+against the move."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,12 @@ class Proposal:
     risk: Words
     twin: str
     batches: tuple[str, ...]
+    quantiles_before: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    """Attribute -> virtual.QUANTILES over donors as the recipe stands."""
+    quantiles_after: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    medians: Mapping[str, float] = field(default_factory=dict, hash=False)
+    spread: Mapping[str, float] = field(default_factory=dict, hash=False)
+    """Attribute -> standard deviation between donors on its scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,40 +71,12 @@ class NoProposal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _World:
-    """Virtual donors: `outer` populations of `inner` donors each, flat."""
+class _Candidate:
+    """A move that improves, with what it would give."""
 
-    twin: Twin
-    values: Floats
-    shocks: Floats
-    limits: Bounds
-    outer: int
-
-
-def plan_of(parameters: Mapping[str, float]) -> tuple[Start, tuple[Control, ...], float]:
-    """Start, set-points and hour of harvest that a recipe's parameters ("<operation>.<parameter>") ask for."""
-    wanted = (
-        "activation.seeding_density", "activation.volume", "activation.il2", "activation.duration",
-        "transduction.moi", "transduction.duration",
-        "expansion.culture_duration", "expansion.perfusion_rate", "expansion.il2",
-    )  # fmt: skip
-    missing = [name for name in wanted if name not in parameters]
-    if missing:
-        raise UserError(f"the recipe names no {', '.join(missing)}; the twin of this pack needs them")
-    expansion_at = parameters["activation.duration"] + parameters["transduction.duration"]
-    start = Start(
-        seeding_density=parameters["activation.seeding_density"],
-        volume=parameters["activation.volume"],
-        moi=parameters["transduction.moi"],
-        il2=parameters["activation.il2"],
-        expansion_at=expansion_at,
-    )
-    control = Control(
-        at=expansion_at,
-        perfusion_rate=parameters["expansion.perfusion_rate"],
-        il2=parameters["expansion.il2"],
-    )
-    return start, (control,), expansion_at + parameters["expansion.culture_duration"]
+    move: ParameterMove
+    found: Outcome
+    predicted: Mapping[str, Interval]
 
 
 def propose(
@@ -105,27 +86,73 @@ def propose(
     levers: Mapping[str, Lever],
     patients: Sequence[Limits],
     generator: np.random.Generator,
+    refuted: Collection[tuple[str, float]] = (),
+    correct: Correct | None = None,
 ) -> Proposal | NoProposal:
     """One target to move, or why none.
 
     `parameters` are all targets in force; `levers` those that may be moved, with their proven acceptable range;
-    `patients` the release limits of the patients treated so far (their weights are in them).
+    `patients` the release limits of the patients treated so far (their weights are in them); `refuted` moves
+    (parameter, new value) whose claim was refuted; `correct` holds the prediction against what batches showed.
     """
     if len(fit.donors) < LEAST_BATCHES or not patients:
-        return NoProposal(reason=_too_few(len(fit.donors)))
-    screen = _world(fit, patients, _SCREEN, 1, generator)
+        return NoProposal(reason=too_few(len(fit.donors)))
     alternatives = [(name, value) for name, lever in levers.items() for value in _reachable(name, lever)]
+    alternatives = [move for move in alternatives if move not in refuted]
     if not alternatives:
         return NoProposal(reason=_NO_LEVER)
+    screen = world_of(fit, patients, _SCREEN, 1, generator)
     ranked = sorted(alternatives, key=lambda move: -_score(screen, parameters, move))
-    world = _world(fit, patients, _OUTER, _INNER, generator)
-    base = _outcome(world, parameters)
-    for move in ranked[:_FINALISTS]:
-        found = _outcome(world, {**parameters, move[0]: move[1]})
-        predicted = _changes(base, found)
-        if _better(predicted, base):
-            return _proposal(fit, base, found, predicted, (move, levers[move[0]]))
-    return NoProposal(reason=_NOTHING_BETTER)
+    world = world_of(fit, patients, _OUTER, _INNER, generator)
+    base = outcome_of(world, parameters)
+    against: Words | None = None
+    better: list[_Candidate] = []
+    for name, value in ranked[:_FINALISTS]:
+        move = ParameterMove(parameter=name, old=levers[name].value, new=value, unit=levers[name].unit)
+        candidate = _tried(world, base, parameters, move, correct)
+        if isinstance(candidate, Words):
+            against = against or candidate
+        elif _better(candidate.predicted, base):
+            better.append(candidate)
+    if not better:
+        return NoProposal(reason=against or _NOTHING_BETTER)
+    return _proposal(fit, base, _chosen(better, base))
+
+
+def _chosen(better: Sequence[_Candidate], base: Outcome) -> _Candidate:
+    """Of moves about as good as the best, the one whose improvement batches can tell soonest."""
+    most = max(each.predicted["in_specification"].median for each in better)
+    near = [each for each in better if each.predicted["in_specification"].median >= _NEAR * most]
+    return max(near or better, key=lambda each: _tellable(each.predicted, base))
+
+
+def _tellable(predicted: Mapping[str, Interval], base: Outcome) -> float:
+    """Largest improvement of one attribute, in standard deviations between donors."""
+    sizes = [0.0]
+    for name in _MORE_IS_BETTER:
+        median, change = float(np.median(base.medians[name])), predicted[name].median
+        ends = on_scale(name, np.array([median, median + change]))
+        sizes.append(float(ends[1] - ends[0]) / base.spread[name])
+    return max(sizes)
+
+
+def _tried(
+    world: World, base: Outcome, parameters: Mapping[str, float], move: ParameterMove, correct: Correct | None
+) -> _Candidate | Words:
+    """What the move would give, corrected by what batches showed; or what stands against it."""
+    wanted = {**parameters, move.parameter: move.new}
+    found = outcome_of(world, wanted)
+    predicted = changes(base, found)
+    problem = problem_with_figures(predicted)
+    if problem is not None:
+        return problem
+    shifts = correct(move, predicted) if correct else {}
+    if isinstance(shifts, Words):
+        return shifts
+    if shifts:
+        found = outcome_of(world, wanted, shifts)
+        predicted = changes(base, found)
+    return problem_with_figures(predicted) or _Candidate(move=move, found=found, predicted=predicted)
 
 
 def _reachable(name: str, lever: Lever) -> list[float]:
@@ -137,80 +164,13 @@ def _reachable(name: str, lever: Lever) -> list[float]:
     return sorted(value for value in rounded if lever.low <= value <= lever.high and value != lever.value)
 
 
-def _world(
-    fit: PopulationFit, patients: Sequence[Limits], outer: int, inner: int, generator: np.random.Generator
-) -> _World:
-    """Populations that the batches leave possible, and donors of each."""
-    means, sds = scales(fit.twin)
-    left = np.mean([np.diag(donor.covariance) for donor in fit.donors], axis=0)
-    told = len(fit.donors) * (1.0 - np.clip(left, 0.0, 1.0))
-    shifts = generator.standard_normal((outer, len(NAMES))) * sds / np.sqrt(told + 1.0)
-    widths = np.exp(generator.standard_normal((outer, len(NAMES))) / np.sqrt(2.0 * (told + 4.0)))
-    donors = generator.standard_normal((outer, inner, len(NAMES)))
-    theta = (means + shifts)[:, None, :] + donors * (sds * widths)[:, None, :]
-    count = outer * inner
-    picked = [patients[index % len(patients)] for index in range(count)]
-    return _World(
-        twin=fit.twin,
-        values=natural(theta.reshape(count, len(NAMES))),
-        shocks=generator.standard_normal((len(DRIFT), count)),
-        limits=_stacked(picked),
-        outer=outer,
-    )
-
-
-def _stacked(patients: Sequence[Limits]) -> Bounds:
-    """One limit for each virtual donor; an absent one does not bind."""
-    names = sorted({name for limits in patients for name in limits})
-    pairs = {name: [limits.get(name, (None, None)) for limits in patients] for name in names}
-    return {
-        name: (
-            np.array([-np.inf if low is None else low for low, _ in rows]),
-            np.array([np.inf if high is None else high for _, high in rows]),
-        )
-        for name, rows in pairs.items()
-    }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    """What a recipe gives: one figure for each possible population, shape (outer,)."""
-
-    chance: Floats
-    medians: Mapping[str, Floats]
-
-
-def _outcome(world: _World, parameters: Mapping[str, float]) -> _Outcome:
-    start, controls, harvest_at = plan_of(parameters)
-    plan = schedule(controls, start.il2, harvest_at)
-    states = simulate(world.twin, world.values, begin(world.values, start), plan)[:, -1]
-    ahead = harvest_at - start.expansion_at
-    results = results_at(world.twin, world.values, states, start, ahead=ahead, shocks=world.shocks, centred=0.0)
-    chance = probability(world.twin, results, world.limits)
-    return _Outcome(
-        chance=chance.reshape(world.outer, -1).mean(axis=1),
-        medians={name: np.median(results[name].reshape(world.outer, -1), axis=1) for name in IN_PRODUCT},
-    )
-
-
-def _score(world: _World, parameters: Mapping[str, float], move: tuple[str, float]) -> float:
+def _score(screen: World, parameters: Mapping[str, float], move: tuple[str, float]) -> float:
     """For ranking: probability in specification first, dose between equals."""
-    found = _outcome(world, {**parameters, move[0]: move[1]})
+    found = outcome_of(screen, {**parameters, move[0]: move[1]})
     return float(found.chance.mean() + 0.02 * np.log(found.medians["viable_car_cells"]).mean())
 
 
-def _changes(base: _Outcome, found: _Outcome) -> dict[str, Interval]:
-    changes = {name: found.medians[name] - base.medians[name] for name in IN_PRODUCT}
-    out = {name: _interval(change, IN_PRODUCT[name]) for name, change in changes.items()}
-    return {"in_specification": _interval(found.chance - base.chance, "fraction"), **out}
-
-
-def _interval(draws: Floats, unit: str) -> Interval:
-    low, high = np.quantile(draws, (0.05, 0.95))
-    return Interval(median=float(np.median(draws)), low=float(low), high=float(high), unit=unit)
-
-
-def _better(predicted: Mapping[str, Interval], base: _Outcome) -> bool:
+def _better(predicted: Mapping[str, Interval], base: Outcome) -> bool:
     """More in specification for certain, or as much with a clearly higher dose; intervals must exclude zero."""
     chance, dose = predicted["in_specification"], predicted["viable_car_cells"]
     if chance.low > 0 and chance.median >= _LEAST_GAIN:
@@ -219,22 +179,20 @@ def _better(predicted: Mapping[str, Interval], base: _Outcome) -> bool:
     return chance.low >= -_LEAST_GAIN and dose.low > 0 and dose.median >= least
 
 
-def _proposal(
-    fit: PopulationFit,
-    base: _Outcome,
-    found: _Outcome,
-    predicted: Mapping[str, Interval],
-    move: tuple[tuple[str, float], Lever],
-) -> Proposal:
-    (name, value), lever = move
+def _proposal(fit: PopulationFit, base: Outcome, chosen: _Candidate) -> Proposal:
+    move, found, predicted = chosen.move, chosen.found, chosen.predicted
     return Proposal(
-        moves=(ParameterMove(parameter=name, old=lever.value, new=value, unit=lever.unit),),
+        moves=(move,),
         predicted=predicted,
         before=float(base.chance.mean()),
         after=float(found.chance.mean()),
-        risk=_risk(name, predicted, len(fit.donors)),
+        risk=_risk(move.parameter, predicted, len(fit.donors)),
         twin=fit.twin.key,
         batches=fit.twin.batches,
+        quantiles_before=base.quantiles,
+        quantiles_after=found.quantiles,
+        medians={name: float(np.median(values)) for name, values in base.medians.items()},
+        spread=base.spread,
     )
 
 
@@ -255,10 +213,3 @@ _NOTHING_BETTER = Words(
     en="no move inside the proven ranges improves for certain: every interval of improvement holds zero",
     zh="在已证实范围内无确定改进：各改进区间均包含零",
 )
-
-
-def _too_few(count: int) -> Words:
-    return Words(
-        en=f"{count} finished batches are too few to propose anything; {LEAST_BATCHES} are needed",
-        zh=f"已完成批次仅 {count} 批，至少需要 {LEAST_BATCHES} 批方可提出建议",
-    )

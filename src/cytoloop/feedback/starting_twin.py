@@ -8,8 +8,8 @@ import numpy as np
 from cytoloop.feedback.calibrate import values_of
 from cytoloop.feedback.culture import D, Floats, X, begin, schedule, simulate
 from cytoloop.feedback.forecast import Limits, measured, meets, results_at
-from cytoloop.feedback.propose import plan_of
 from cytoloop.feedback.twin import DRIFT, NAMES, Twin
+from cytoloop.feedback.virtual import plan_of
 
 SHARES = (0.03, 0.1, 0.2, 0.35, 0.6, 1.0)
 """Shares of the wanted cells at which virtual donors are simulated; between them the chance is interpolated."""

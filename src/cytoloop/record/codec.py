@@ -15,6 +15,7 @@ from cytoloop.core.errors import FindingError
 from cytoloop.core.facts import (
     allotment,
     answer,
+    claim,
     clinic,
     compliance,
     equipment,
@@ -24,6 +25,7 @@ from cytoloop.core.facts import (
     people,
     production,
     quality,
+    shadow,
 )
 from cytoloop.core.facts import record as record_facts
 from cytoloop.core.json import JSON
@@ -36,6 +38,8 @@ ALL_FACTS: tuple[type[Fact], ...] = (
     *quality.FACTS,
     *compliance.FACTS,
     *feedback.FACTS,
+    *claim.FACTS,
+    *shadow.FACTS,
     *foresight.FACTS,
     *monitoring.FACTS,
     *people.FACTS,

@@ -28,6 +28,7 @@ from cytoloop.web.office import Office
 from cytoloop.web.openid import OpenIdSignIn
 from cytoloop.web.pages import Pages
 from cytoloop.web.pictures import Pictures
+from cytoloop.web.proposals import Proposals
 from cytoloop.web.render import Render
 from cytoloop.web.serve import HERE
 from cytoloop.web.sign_in import SignIn
@@ -55,6 +56,7 @@ def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, cloc
     record_clock = clock or (FolderClock(folder) if folder else ScaledClock())
     render = Render(lexicon, templates())
     pages, api = Pages(desk, render), Api(desk, lexicon)
+    proposals = Proposals(desk, render, lexicon)
     floor = Floor(desk, render, record_clock)
     office = Office(folder, desk, clock or ScaledClock(), record_clock) if folder else None
     guard = [Middleware(Guard, office=office, unreadable=pages.unreadable)] if office else []
@@ -72,6 +74,9 @@ def make_app(open_ledger: Callable[[], Reader], folder: Path | None = None, cloc
             Route("/audit.json", pages.audit_json),
             Route("/recipes", pages.recipes),
             Route("/recipes/{line}", pages.recipe),
+            Route("/proposals", proposals.list),
+            Route("/proposals/{proposal}", proposals.show),
+            Route("/api/proposals/{proposal}/charts.json", proposals.charts),
             Route("/api/loop.json", api.loop),
             Route("/api/outcome.json", api.outcome),
             Route("/api/line.json", floor.seen),

@@ -60,14 +60,14 @@ def culture(view: BatchView, say: Say) -> Any:
     from bokeh.models.annotations import Legend, LegendItem  # noqa: PLC0415  (see charts)
 
     counted = say("attribute", COUNTED, view.attribute_words.get(COUNTED))
-    plot = _figure(400, f"{counted} ({unit_of('1e6 cells/mL')})", say)
+    plot = plain_figure(400, f"{counted} ({unit_of('1e6 cells/mL')})", say)
     drawn = {
         name: _GLYPHS[name](plot, ColumnDataSource(data=columns, name=name))
         for name, columns in sources(view).items()
         if name in _GLYPHS and columns["day"]
     }
     items = [LegendItem(label=say("chart", name, None), renderers=renderers) for name, renderers in drawn.items()]
-    plot.add_layout(Legend(items=items, **_LEGEND), "above")
+    plot.add_layout(Legend(items=items, **LEGEND), "above")
     if "counts" in drawn:
         _hover(plot, drawn["counts"], say)
     plot.x_range.start = plot.y_range.start = 0
@@ -81,7 +81,7 @@ def small(view: BatchView, curve: Curve, say: Say, *, dots: bool) -> Any:
 
     name, unit = _key(view, curve), unit_of(curve.unit)
     title = say("attribute" if dots else "signal", curve.name, view.attribute_words.get(curve.name))
-    plot = _figure(176, f"{title} ({unit})" if unit else title, say)
+    plot = plain_figure(176, f"{title} ({unit})" if unit else title, say)
     data = ColumnDataSource(data=_columns(curve), name=name)
     plot.line("day", "value", source=data, color=MEASURED, width=1.5)
     if dots:
@@ -128,7 +128,7 @@ def _hover(plot: Any, renderers: list[Any], say: Say) -> None:
     plot.add_tools(HoverTool(renderers=renderers[:1], tooltips=tooltips))
 
 
-_LEGEND: Mapping[str, Any] = {
+LEGEND: Mapping[str, Any] = {
     "orientation": "horizontal",
     "border_line_color": None,
     "label_text_font": FONT,
@@ -142,11 +142,18 @@ _LEGEND: Mapping[str, Any] = {
 }
 
 
-def _figure(height: int, title: str, say: Say) -> Any:
+def plain_figure(height: int, title: str, say: Say, **ranges: Any) -> Any:
+    """An empty figure in the house's looks, days on its x axis unless somebody says otherwise."""
     from bokeh.plotting import figure  # noqa: PLC0415  (see charts)
 
     plot: Any = figure(
-        height=height, sizing_mode="stretch_width", toolbar_location=None, tools="", title=title, min_border_left=44
+        height=height,
+        sizing_mode="stretch_width",
+        toolbar_location=None,
+        tools="",
+        title=title,
+        min_border_left=44,
+        **ranges,
     )
     plot.title.text_font, plot.title.text_font_size = FONT, "13px"
     plot.title.text_color, plot.title.text_font_style = INK, "bold"
@@ -162,7 +169,8 @@ def _figure(height: int, title: str, say: Say) -> Any:
         axis.axis_label_text_font_style = "normal"
     plot.xgrid.grid_line_color = None
     plot.ygrid.grid_line_color = GRID
-    plot.x_range.only_visible = True
+    if "x_range" not in ranges:
+        plot.x_range.only_visible = True
     return plot
 
 

@@ -10,6 +10,7 @@ import yaml
 from cytoloop.app.names import (
     ALARM_KINDS,
     ALARM_STATES,
+    CLAIM_STATES,
     DECISIONS,
     DEVIATIONS,
     GATE_ANSWERS,
@@ -44,7 +45,7 @@ HEADED: Mapping[str, Names] = {
 """Names that pages begin a line with."""
 PLAIN: Mapping[str, Names] = {
     "role": dict[str, Words](ROLE_WORDS.items()), "method": METHODS, "alarm": ALARM_KINDS,
-    "alarm_state": ALARM_STATES, "priority": PRIORITIES,
+    "alarm_state": ALARM_STATES, "claim_state": CLAIM_STATES, "priority": PRIORITIES,
 }  # fmt: skip
 """Names that stand inside a line."""
 

@@ -6,11 +6,14 @@ from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.memory import MemoryStore
 from cytoloop.app.acts import REFUSALS
 from cytoloop.app.demo import START
-from cytoloop.app.learning import Learner, approve_version
+from cytoloop.app.learning import Learner
 from cytoloop.app.packs import read_pack
+from cytoloop.app.production import in_force
+from cytoloop.app.proposing import Proposer, approve_version
 from cytoloop.app.quality import dispose
 from cytoloop.app.registrar import Registrar
 from cytoloop.app.signing import ask_signature
+from cytoloop.compliance.view import StudyView
 from cytoloop.core.batch import Batch
 from cytoloop.core.equipment import Command, Outcome
 from cytoloop.core.errors import RefusedError
@@ -160,6 +163,15 @@ def drafted() -> ProposalDrafted:
     )  # fmt: skip
 
 
+async def carried(registrar: Registrar, door: Signer) -> None:
+    def unknown(key: str) -> Twin:
+        raise AssertionError(key)
+
+    proposer = Proposer(registrar=registrar, door=door, line="closed_loop", knows=unknown)
+    study = StudyView(study="ST", pathway="newtech", filed_scope="ranges")
+    await proposer.carry(drafted(), None, proposer.ground("car_t_cd19"), study)
+
+
 @pytest.mark.parametrize(
     ("role", "decision", "left"),
     [
@@ -172,11 +184,10 @@ def drafted() -> ProposalDrafted:
 async def test_a_proposal_changes_nothing_unless_it_is_signed(
     master: MasterRecipe, registrar: Registrar, role: str, decision: str, left: list[str]
 ) -> None:
-    twin = Twin.from_data(dict(read_pack("car_t_cd19").twin))
-    learner = Learner(registrar, Signer(role, decision=decision), "closed_loop", twin, 1)
-    await learner._decide(drafted(), master, "recipe/closed_loop/car_t_cd19")
+    await approve_version(registrar, Signer("qualified_person"), "closed_loop", master, None)
+    await carried(registrar, Signer(role, decision=decision))
     entries = list(registrar.ledger.stream("recipe/closed_loop/car_t_cd19"))
-    assert [each.entry.name for each in entries] == left
+    assert [each.entry.name for each in entries] == ["recipe-approved/1", "proposal-drafted/1", "gate-judged/1", *left]
     if isinstance(entries[-1].fact, RecipeApproved):
         approved = from_content(entries[-1].fact.content).recipe
         moved = approved.parameters()["transduction.moi"]
@@ -185,9 +196,8 @@ async def test_a_proposal_changes_nothing_unless_it_is_signed(
 
 
 async def test_a_change_is_not_signed_by_a_role_that_may_not(master: MasterRecipe, registrar: Registrar) -> None:
-    twin = Twin.from_data(dict(read_pack("car_t_cd19").twin))
-    learner = Learner(registrar, Signer("operator"), "closed_loop", twin, 1)
+    await approve_version(registrar, Signer("qualified_person"), "closed_loop", master, None)
     with pytest.raises(RefusedError, match="may not sign-change"):
-        await learner._decide(drafted(), master, "recipe/closed_loop/car_t_cd19")
-    assert registrar.ledger.streams() == [REFUSALS]
+        await carried(registrar, Signer("operator"))
+    assert in_force(registrar.ledger, "closed_loop", "car_t_cd19").version == 1
     assert [each.act for each in refusals(registrar)] == ["sign-change"]

@@ -9,6 +9,7 @@ import pytest
 
 from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.app.bootstrap import readable_record, readable_store, writable_record
+from cytoloop.app.claims import claims_of
 from cytoloop.app.demo import START, Demonstration, demonstrate, drawn_patients
 from cytoloop.app.packs import read_pack
 from cytoloop.app.steering import Steering
@@ -16,18 +17,19 @@ from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf
 from cytoloop.core.batch import Batch, fold
-from cytoloop.core.entry import Recorded
+from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.clinic import MaterialCollected, OutcomeRecorded, ProductAdministered
 from cytoloop.core.facts.compliance import FindingRecorded, GateJudged
 from cytoloop.core.facts.feedback import ChangeSigned, ForecastMade, ProposalDrafted, TwinFitted, TwinReleased
 from cytoloop.core.facts.production import RecipeApproved, SetPointMoved
+from cytoloop.core.facts.shadow import ControllerReleased, ShadowCompared, ShadowMove
 from cytoloop.core.rule import Verdict
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 from cytoloop.quality.release import review
 from cytoloop.record.verify import verify
 
-SEED = 22
+SEED = 23
 
 
 def run_demo(folder: Path, seed: int, patients: int) -> Demonstration:
@@ -139,6 +141,27 @@ def test_every_move_is_one_parameter_inside_its_range_that_the_gate_let_through(
     assert moved > 0, "the closed loop of this seed moved nothing: choose another seed for this test"
 
 
+def test_the_first_twin_is_shadowed_and_the_next_one_moves_on_its_record(shelf: Shelf) -> None:
+    released = shelf.facts(ControllerReleased)
+    assert released[0].fact.mode == "shadow"
+    assert released[1].fact.mode == "moves"
+    assert len({kept.fact.sha256 for kept in released}) == 1, "the figures that decide are the same"
+    shadowed = {batch.number for batch in line(shelf, "closed_loop") if batch.shadow_moves}
+    assert shadowed
+    for batch in line(shelf, "closed_loop"):
+        first = {told.fact.twin for told in batch.forecasts} <= {released[0].fact.twin}
+        assert not (first and batch.moves), "nothing is moved in shadow mode"
+        assert first or not batch.shadow_moves
+    compared = shelf.facts(ShadowCompared)
+    assert {kept.fact.batch for kept in compared} <= shadowed
+    assert compared[0].entry.sequence < released[1].entry.sequence, "the record was there when it was signed"
+    shadow_facts: list[Fact] = [kept.fact for kept in shelf.facts(ShadowMove)]
+    shadow_facts += [kept.fact for kept in compared]
+    shadow_facts += [kept.fact for kept in released]
+    for fact in shadow_facts:
+        assert tell(fact).zh != tell(fact).en
+
+
 def before_first_move(shelf: Shelf) -> tuple[Batch, int]:
     """A batch of the closed loop as it stood when it was first moved, without the forecast and the move."""
     for batch in line(shelf, "closed_loop"):
@@ -210,6 +233,25 @@ def test_a_proposal_becomes_a_signed_change_and_the_next_recipe_version(shelf: S
     later = [batch.created.recipe_version for batch in line(shelf, "closed_loop")]
     assert later == sorted(later)
     assert later[-1] > 1
+
+
+def test_every_change_states_a_claim_before_its_first_batch_that_later_batches_test_once(shelf: Shelf) -> None:
+    stream = shelf.stream("recipe/closed_loop/car_t_cd19")
+    claims = claims_of(each.fact for each in stream)
+    assert claims
+    for claim in claims.values():
+        stated = next(each.entry.sequence for each in stream if each.fact == claim.claimed)
+        assert claim.change is not None
+        assert claim.change.claim_sha256 == claim.claimed.rule_sha256
+        rule, tested = claim.claimed.rule, [each.batch for each in claim.tested]
+        assert len(tested) == len(set(tested))
+        assert not set(rule.references) & set(tested)
+        after = [batch for batch in line(shelf, "closed_loop") if batch.created.recipe_version == rule.to_version]
+        assert after, "no batch ran on the changed recipe: choose another seed for this test"
+        assert all(shelf.stream(f"batch/{batch.number}")[0].entry.sequence > stated for batch in after)
+        if claim.decided is None:
+            compared = [b.number for b in line(shelf, "closed_loop") if b.ended and b.number not in rule.references]
+            assert sorted(compared) == sorted(tested), "every ended batch of the two versions tests the claim"
 
 
 def test_both_lines_meet_the_same_donors_until_something_was_learned(shelf: Shelf) -> None:

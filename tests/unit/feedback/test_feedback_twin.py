@@ -115,24 +115,3 @@ def test_perfusion_feeds_and_washes_lactate_out(twin: Twin) -> None:
     assert fast[-1, X] > slow[-1, X]
     assert fast[-1, L] < slow[-1, L]
     assert fast[-1, D] / fast[-1, X] < slow[-1, D] / slow[-1, X]
-
-
-def test_the_step_is_fine_enough(twin: Twin) -> None:
-    """Against an adaptive solver at 1e-8, with glucose running short on the way."""
-    from scipy.integrate import solve_ivp
-
-    from cytoloop.feedback import culture
-
-    values = values_of(twin, np.zeros((1, len(NAMES))))
-    plan = schedule(PERFUSED, START.il2, 240.0)
-    fixed = np.array(list(twin.fixed.values()))
-
-    def slopes(t: float, y: Floats) -> Floats:
-        row = plan.feed[min(int(t / culture.STEP), len(plan.feed) - 1)]
-        return np.array(culture._slopes(values[0], fixed, y, t, row))
-
-    exact = begin(values, START)[0]
-    for first, last in ((0.0, 48.0), (48.0, 240.0)):
-        found = solve_ivp(slopes, (first, last - 1e-9), exact, method="LSODA", rtol=1e-8, atol=1e-10)
-        exact = found.y[:, -1]
-    assert run(twin)[-1] == pytest.approx(exact, rel=2e-3)

@@ -15,7 +15,7 @@ import yaml
 
 import cytoloop
 from cytoloop.feedback.calibrate import PopulationFit, fit_donor, fit_population
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Lever, Moved
+from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Moved
 from cytoloop.feedback.dataset import BatchHistory, Control, Start, history
 from cytoloop.feedback.evaluate import fit_and_check
 from cytoloop.feedback.forecast import Forecast, NotEnoughData, forecast
@@ -217,21 +217,15 @@ def test_one_batch_says_nothing_of_the_spread(pack: Twin) -> None:
     assert fit_population(pack, []).twin == pack
 
 
-def controlled(controller: Controller, seed: int) -> tuple[BatchHistory, list[Moved]]:
+def controlled(twin: Twin, seed: int) -> tuple[BatchHistory, list[Moved]]:
     """The batch of donor `seed` with the controller in the loop, asked daily."""
     controls: tuple[Control, ...] = CONTROLS
-    levers, moved = dict(LEVERS), list[Moved]()
+    levers, moved = {name: replace(lever, step=STEPS[name]) for name, lever in LEVERS.items()}, list[Moved]()
     at = 120.5
     while at < 48.0 + levers[DURATION].value:
         made, _ = batch(seed, controls, 48.0 + levers[DURATION].value)
-        found = controller.step(
-            made,
-            at=at,
-            duration=levers[DURATION].value,
-            levers=levers,
-            moved=moved,
-            generator=np.random.default_rng(round(at)),
-        ).move
+        gate = Gate(levers=levers, moved=tuple(moved))
+        found = Controller(twin, gate, limits=LIMITS).step(made, at).move
         if found is not None:
             assert levers[found.parameter].low <= found.new <= levers[found.parameter].high
             moved.append(Moved(parameter=found.parameter, at=at))
@@ -243,59 +237,32 @@ def controlled(controller: Controller, seed: int) -> tuple[BatchHistory, list[Mo
     return batch(seed, controls, 48.0 + levers[DURATION].value)[0], moved
 
 
+STEPS = {DURATION: 36.0, PERFUSION: 0.5, IL2: 95.0}
+
+
+def gained(made: BatchHistory) -> float:
+    """Viable CAR+ cells of a product in specification."""
+    return made.product["viable_car_cells"] if released(made) else 0.0
+
+
 def released(made: BatchHistory) -> bool:
     """Whether every result is in specification."""
     return all(made.product[name] >= low for name, (low, _) in LIMITS.items() if low is not None)
 
 
-def test_the_loop_releases_more_than_the_fixed_recipe(fit: PopulationFit) -> None:
-    controller = Controller(twin=fit.twin, limits=LIMITS)
-    fixed = [released(batch(seed)[0]) for seed in range(100, 112)]
-    results = [controlled(controller, seed) for seed in range(100, 112)]
-    assert sum(released(made) for made, _ in results) >= sum(fixed) + 2
+def test_the_loop_gains_more_than_the_fixed_recipe(fit: PopulationFit) -> None:
+    fixed = [batch(seed)[0] for seed in range(100, 112)]
+    results = [controlled(fit.twin, seed) for seed in range(100, 112)]
+    assert sum(gained(made) for made, _ in results) > 1.28 * sum(gained(made) for made in fixed)
     for _, moved in results:
         assert len({move.parameter for move in moved}) <= 1, "one parameter of the operation, in one batch"
-        assert len(moved) <= controller.most_moves
-
-
-def asked(controller: Controller, made: BatchHistory, moved: tuple[Moved, ...] = (), good: bool = True) -> str:
-    """What the controller answers at hour 145, when it moves nothing."""
-    found = controller.step(
-        made,
-        at=145.0,
-        duration=192.0,
-        levers=LEVERS,
-        moved=moved,
-        readings_good=good,
-        generator=np.random.default_rng(3),
-    )
-    assert found.move is None
-    return found.why.en
-
-
-def test_every_doubt_holds_the_recipe(pack: Twin, fit: PopulationFit) -> None:
-    controller, made = Controller(twin=fit.twin, limits=LIMITS), batch(104)[0]
-    assert "too few finished batches" in asked(Controller(twin=pack, limits=LIMITS), made)
-    assert "readings are not good" in asked(controller, made, good=False)
-    assert "moved lately" in asked(controller, made, moved=(Moved(parameter=DURATION, at=140.0),))
-    few = replace(made, observations={"viable_cell_density": made.observations["viable_cell_density"][:2]})
-    assert "too few counts" in asked(controller, few)
-    mad = {name: tuple((at, value * 8.0) for at, value in pairs) for name, pairs in made.observations.items()}
-    strange = replace(made, observations={name: mad[name] for name in ("viable_cell_density", "glucose", "lactate")})
-    assert "does not describe" in asked(controller, strange)
 
 
 def test_a_parameter_without_the_right_is_never_moved(fit: PopulationFit) -> None:
-    controller = Controller(twin=fit.twin, limits=LIMITS)
+    only = Gate(levers={PERFUSION: LEVERS[PERFUSION]}, duration=192.0)
     for seed in range(100, 106):
-        found = controller.step(
-            batch(seed)[0],
-            at=145.0,
-            duration=192.0,
-            levers={PERFUSION: LEVERS[PERFUSION]},
-            generator=np.random.default_rng(3),
-        )
-        assert found.move is None or found.move.parameter == PERFUSION
+        found = Controller(fit.twin, only, limits=LIMITS).step(batch(seed)[0], 145.0)
+        assert all(move.parameter == PERFUSION for move in found.moves)
 
 
 def proposed(fit: PopulationFit, levers: Mapping[str, Lever]) -> Proposal | NoProposal:

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cytoloop.adapters.plant import laboratory
 from cytoloop.adapters.plant.donors import Distribution
 from cytoloop.adapters.plant.facility import Facility
 from cytoloop.adapters.plant.faults import Faults, Misfortunes, Span, draw_misfortunes
 from cytoloop.adapters.plant.streams import stream
+from cytoloop.adapters.plant.virtual import dice_of, virtual_batch
+from cytoloop.app.packs import read_pack
 from cytoloop.core.equipment import Command, Outcome, Verb
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
@@ -127,6 +130,20 @@ async def test_a_whole_batch_makes_a_product_and_frees_the_bioreactor(start: Ins
     assert 0.5 < results["viability"] < 1.0
     assert worker.facility.vessels["bioreactor-01"].coi is None
     assert (await worker.read()).readings == ()
+
+
+async def test_a_virtual_batch_is_the_facilitys_with_the_same_luck(start: Instant) -> None:
+    worker = hands(start)  # its vector comes 24 h after the seeding, its expansion at 48 h
+    theirs = await worker.whole()
+    parameters = {name: parameter.target for name, parameter in read_pack("car_t_cd19").recipe.parameters().items()}
+    moved = {"activation.duration": 23.5, "transduction.duration": 23.5}
+    donor = worker.facility.draw_donor("patient")
+    batch = virtual_batch(donor, {**parameters, **moved}, dice_of(1, "patient"))
+    rng = stream(1, "patient", "sample", "release", 0)
+    ours = laboratory.test(laboratory.Sampled(bag=batch.product), RELEASE, rng)
+    found = {name: value(result) for name, result in ours.items()}
+    assert found == pytest.approx(theirs, rel=1e-3)
+    assert batch.harvest_at == 23.5 + 0.5 + 0.5 + 23.5 + 192.0 + 3.0
 
 
 async def test_the_same_luck_meets_the_same_results_in_another_arm(start: Instant) -> None:

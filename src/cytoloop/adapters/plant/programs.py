@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from numpy.random import Generator
 
 from cytoloop.adapters.plant.chain import Chain, ImpossibleError
-from cytoloop.adapters.plant.culture import activated, seeded, transduced
-from cytoloop.adapters.plant.material import harvested
+from cytoloop.adapters.plant.culture import Culture, activated, seeded, transduced
+from cytoloop.adapters.plant.donors import Donor
+from cytoloop.adapters.plant.material import Bag, harvested
 from cytoloop.adapters.plant.trend import PER_HOUR
 from cytoloop.adapters.plant.vessel import Vessel
 from cytoloop.core.json import JSON
@@ -66,14 +67,19 @@ def seed(work: Work) -> Values:
         raise ImpossibleError(f"{vessel.unit} still holds the culture of {vessel.coi}")
     volume = work.parameter("volume")
     density = min(work.parameter("seeding_density"), bag.viable / volume)
-    culture = seeded(
-        density=density, volume=volume, viability=bag.viability, purity=bag.purity, cd4=bag.cd4,
-        memory=bag.memory, il2=vessel.set_points["il2"], donor=work.chain.donor.factors,
-    )  # fmt: skip
+    culture = in_medium(bag, work.chain.donor, density=density, volume=volume, il2=vessel.set_points["il2"])
     noise = (work.rng.standard_normal((HOURS_OF_NOISE, 5)), work.rng.standard_normal((HOURS_OF_NOISE * PER_HOUR, 6)))
     vessel.occupy(work.chain.coi, culture, work.at, work.chain.misfortunes, noise)
     work.chain.bag, work.chain.unit = None, vessel.unit
     return {"seeded_density": round(density, 4), "viable_cells": round(density * volume, 1)}
+
+
+def in_medium(bag: Bag, donor: Donor, *, density: float, volume: float, il2: float) -> Culture:
+    """The cells of a bag as a fresh culture."""
+    return seeded(
+        density=density, volume=volume, viability=bag.viability, purity=bag.purity, cd4=bag.cd4, memory=bag.memory,
+        il2=il2, donor=donor.factors,
+    )  # fmt: skip
 
 
 def add_activator(work: Work) -> Values:
@@ -86,9 +92,14 @@ def add_activator(work: Work) -> Values:
 def add_vector(work: Work) -> Values:
     """Add lentiviral vector; how many copies enter a cell depends on the donor and the day."""
     moi = work.parameter("moi")
-    effective = moi * work.chain.donor.transducibility * (1.0 + 0.1 * float(work.rng.standard_normal()))
-    work.culture_vessel().change(lambda culture: transduced(culture, max(effective, 0.0)))
+    effective = effective_moi(moi, work)
+    work.culture_vessel().change(lambda culture: transduced(culture, effective))
     return {"moi": moi}
+
+
+def effective_moi(moi: float, work: Work) -> float:
+    """Copies per activated cell that enter the cells of this donor today."""
+    return max(moi * work.chain.donor.transducibility * (1.0 + 0.1 * float(work.rng.standard_normal())), 0.0)
 
 
 def wash_and_harvest(work: Work) -> Values:
@@ -99,10 +110,15 @@ def wash_and_harvest(work: Work) -> Values:
     bag = harvested(vessel.culture)
     vessel.empty()
     work.chain.unit = None
+    work.chain.bag = washed(bag, work)
+    return {"viable_cells": round(work.chain.bag.viable, 1)}
+
+
+def washed(bag: Bag, work: Work) -> Bag:
+    """A harvest without most of its beads, medium and dead cells, in 100 mL."""
     dead = (1.0 / max(bag.viability, 1e-6) - 1.0) * 0.8
-    bag = replace(bag.kept(work.share(0.85, 0.04)), viability=1.0 / (1.0 + dead), beads=bag.beads * 0.1)
-    work.chain.bag = replace(bag, volume=100.0)
-    return {"viable_cells": round(bag.viable, 1)}
+    kept = bag.kept(work.share(0.85, 0.04))
+    return replace(kept, viability=1.0 / (1.0 + dead), beads=bag.beads * 0.1, volume=100.0)
 
 
 def formulate(work: Work) -> Values:

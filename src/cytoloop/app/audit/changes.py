@@ -17,6 +17,7 @@ from cytoloop.core.facts import (
     production,
     quality,
     record,
+    shadow,
 )
 from cytoloop.core.json import JSON
 from cytoloop.production.difference import difference
@@ -93,8 +94,10 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             return fact.reason, fact.reason != ENROLLED
         case quality.RecordReviewed():
             return fact.remarks, True
-        case feedback.TwinReleased():
+        case feedback.TwinReleased() | shadow.ControllerReleased():
             return fact.ground, False
+        case shadow.ShadowMove():
+            return fact.reason, False
         case people.MisuseAlerted():
             return fact.what, False
         case (

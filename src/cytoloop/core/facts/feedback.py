@@ -80,6 +80,18 @@ class ParameterMove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lineage:
+    """One batch that a proposal rests on, as it was read."""
+
+    batch: str
+    recipe_version: int
+    entries: int
+    """Entries of the batch's stream that were read, from position 0."""
+    sha256: str
+    """Over the canonical documents of these entries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalDrafted:
     """The optimiser's draft. It changes nothing until a person signs a change."""
 
@@ -97,6 +109,17 @@ class ProposalDrafted:
     gate_row: int
     filing: str
     """What the change means for the filing, in one sentence."""
+    risk_zh: str = ""
+    filing_zh: str = ""
+    chance_before: float | None = None
+    """Probability in specification on the version in force, 0 to 1; None when it was not computed."""
+    chance_after: float | None = None
+    expected_before: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    """Attribute -> 5, 25, 50, 75 and 95 % quantiles over donors on the version in force."""
+    expected_after: Mapping[str, tuple[float, ...]] = field(default_factory=dict, hash=False)
+    lineage: tuple[Lineage, ...] = ()
+    undoes: str = ""
+    """The refuted claim whose change this proposal rolls back; empty for one that improves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +134,10 @@ class ChangeSigned:
     substantive: bool
     """The signer's answer to "does this touch purpose, methods, primary endpoint, statistics, subjects?"."""
     signature: Signature
+    reason: str = ""
+    """What the signer said to it: with what was shown, it is what the signature is over."""
+    claim_sha256: str = ""
+    """Digest of the claim's rule that was shown and signed; empty when the change claims nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

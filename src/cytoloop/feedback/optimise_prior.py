@@ -1,0 +1,100 @@
+"""What a twin says before any experiment: its predictions over the space, made safe to lean on.
+
+A prior may be wrong, biased, constant, or fail: what is not a finite number is no prediction, and counts how often.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from cytoloop.feedback.optimise_space import Floats, Space
+
+Predicted: TypeAlias = Mapping[str, float | tuple[float, float]]
+PriorFunction: TypeAlias = Callable[[dict[str, float]], Predicted]
+
+Pairs: TypeAlias = list[tuple[float, float]]
+"""Mean and standard deviation of each objective."""
+
+_ABSURD = 1e100
+_KEPT = 200
+"""Points from which on a whole call is remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """What the prior says of one objective over the whole space, in the objective's units."""
+
+    middle: float
+    sd: float
+    """Between the space's points, robust against single spikes."""
+    doubt: float
+    """Median of the standard deviations that the prior itself gives; 0 when it gives none."""
+    usable: bool
+    why_not: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Prior:
+    """The prior function over the unit cube; every point is asked once."""
+
+    function: PriorFunction
+    space: Space
+    objectives: tuple[str, ...]
+    failed: int = 0
+    """Points at which it gave no finite number for some objective."""
+    _known: dict[tuple[float, ...], Pairs] = field(default_factory=dict)
+    _whole: dict[bytes, Floats] = field(default_factory=dict)
+    """Answers for all points of one call: the pool is asked again and again."""
+
+    def at(self, cube: Floats) -> Floats:
+        """Mean and standard deviation of each objective; shape (m, objectives, 2), NaN where it says nothing."""
+        key = cube.tobytes()
+        if key not in self._whole:
+            points = self.space.natural(cube).tolist()
+            found = [self._asked(tuple(point)) for point in points]
+            answer = np.array(found, dtype=float).reshape(len(cube), len(self.objectives), 2)
+            if len(cube) < _KEPT:
+                return answer
+            self._whole[key] = answer
+        return self._whole[key]
+
+    def _asked(self, point: tuple[float, ...]) -> Pairs:
+        known = self._known.get(point)
+        if known is None:
+            known = self._known[point] = self._answer(dict(zip(self.space.names, point, strict=True)))
+            self.failed += any(math.isnan(mean) for mean, _ in known)
+        return known
+
+    def _answer(self, parameters: dict[str, float]) -> Pairs:
+        try:
+            said = dict(self.function(parameters))
+        except Exception:  # noqa: BLE001  (a foreign function; whatever it raises, it predicts nothing there)
+            said = {}
+        return [_pair(said.get(name)) for name in self.objectives]
+
+
+def _pair(said: object) -> tuple[float, float]:
+    """Mean and standard deviation; NaN mean when this is no prediction."""
+    first, second = said if isinstance(said, Sequence) and not isinstance(said, str) and len(said) == 2 else (said, 0.0)
+    try:
+        mean, sd = float(first), float(second)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan, 0.0
+    if not abs(mean) < _ABSURD:
+        return math.nan, 0.0
+    return mean, sd if 0.0 < sd < _ABSURD else 0.0
+
+
+def spread_of(values: Floats) -> Spread:
+    """Of one objective's predictions over a pool of points, shape (m, 2)."""
+    finite = values[np.isfinite(values[:, 0])]
+    if len(finite) < max(2, len(values) // 2):
+        return Spread(middle=0.0, sd=1.0, doubt=0.0, usable=False, why_not="it gives no number for most of the space")
+    low, middle, high = np.quantile(finite[:, 0], (0.05, 0.5, 0.95))
+    sd = float(high - low) / 3.29 or float(finite[:, 0].std())
+    if sd <= 1e-9 * max(1e-300, float(np.abs(finite[:, 0]).max())):
+        return Spread(middle=float(middle), sd=1.0, doubt=0.0, usable=False, why_not="it says the same everywhere")
+    return Spread(middle=float(middle), sd=sd, doubt=float(np.median(finite[:, 1])), usable=True)
