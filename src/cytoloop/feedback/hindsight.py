@@ -20,7 +20,7 @@ from cytoloop.feedback.dataset import BatchHistory
 
 Floats = NDArray[np.float64]
 COUNT, SIGNAL = "viable_cell_density", "biomass_online"
-_NEAR = 10.0
+_NEAR = 6.5
 """h around a count in which readings of the signal tell what it was then."""
 _LEAST = 2
 _WANDER, _BELIEVED = 0.02, 6.0

@@ -10,6 +10,7 @@ from cytoloop.bench.forecast_plants import Assays, Case, gompertz
 from cytoloop.core.errors import UserError
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.forecast import Forecast, NotEnoughData
+from cytoloop.feedback.given import histories
 from cytoloop.feedback.learned import default
 from cytoloop.feedback.twin import Twin
 
@@ -151,6 +152,12 @@ def test_a_batch_on_another_scale_than_the_others_is_refused(cases: list[Case]) 
 
     with pytest.raises(UserError, match="contradict each other"):
         Twin.fit([*(case.seen for case in cases[:4]), thousandth(cases[4].seen)])
+
+
+def test_a_starved_batch_is_no_contradiction(cases: list[Case]) -> None:
+    starved = changed(cases[3])
+    starved["readings"]["glucose"] = [(at, 0.01) for at, _ in starved["readings"]["glucose"]]
+    assert len(histories([*(case.seen for case in cases[:3]), starved])) == 4
 
 
 def test_two_batches_or_one_twice_are_refused(cases: list[Case]) -> None:
