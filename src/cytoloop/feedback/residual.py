@@ -106,8 +106,9 @@ _PARTS = ("posterior", "spread", "moment", "reach", "donors")
 
 
 def residuals_of(figures: Mapping[str, tuple[float, float]]) -> dict[str, Residual]:
-    """The residuals that `figures` hold; empty when they hold none."""
+    """The residuals that `figures` hold; none of an attribute whose figures know other features: the drift stays."""
     names = {name.split(":")[1] for name in figures if name.startswith("residual:")}
+    names = {name for name in names if all(f"residual:{name}:weight:{feature}" in figures for feature in FEATURES)}
     return {name: _residual(f"residual:{name}", figures) for name in sorted(names)}
 
 

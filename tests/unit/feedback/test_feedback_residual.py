@@ -66,3 +66,9 @@ def test_figures_bring_the_residual_back() -> None:
     again = residuals_of(figures_of({"glucose": residual}))["glucose"]
     assert again.covariance == pytest.approx(residual.covariance)
     assert (again.reach, again.posterior, again.donors) == (residual.reach, residual.posterior, residual.donors)
+
+
+def test_figures_of_other_features_are_no_residual() -> None:
+    residual, _ = fit_residual(misses(np.random.default_rng(7), 8), 0.15) or pytest.fail("too few")
+    known = {name: pair for name, pair in figures_of({"glucose": residual}).items() if not name.endswith(":perfusion")}
+    assert residuals_of(known) == {}
