@@ -97,6 +97,8 @@ def forecast(
         values=values, runs=runs, shocks=shocks,
     )  # fmt: skip
     true = ahead.true(harvest_at)
+    if not all(np.isfinite(each).all() for each in true.values()):
+        return NotEnoughData(reason="the twin's figures give no finite forecast so far ahead; forecast it again later")
     results = measured(twin, true, generator)
     units = {**IN_VESSEL, **IN_PRODUCT}
     made = ForecastMade(

@@ -38,6 +38,8 @@ PLAIN = ("level", "offset", "slope", "constant")
 
 _FURTHEST = 2.5
 """Standard units beyond which a feature corrects no more."""
+_WIDEST = 6.0
+"""Standard units beyond which it widens an interval no more: the interval says "nobody knows" by then."""
 REACH_COUNT = 6.0
 """Donors that a reach of 1 counts for."""
 
@@ -71,7 +73,7 @@ class Residual:
         raw = (features - self.centre) / self.scale
         near = np.clip(raw, -_FURTHEST, _FURTHEST)
         mean = design(near, days) @ self.weights
-        wide = design(raw, days)
+        wide = design(np.clip(raw, -_WIDEST, _WIDEST), days)
         variance = np.einsum("ij,jk,ik->i", wide, self.covariance, wide)
         variance = variance + (self.spread * days) ** 2 + self.moment**2 * days
         return mean, np.sqrt(variance)

@@ -20,6 +20,8 @@ _BELIEVED, _BELIEFS = np.array([0.0, 0.0, 0.0, 0.0, 1.4]), np.array([0.5, 0.5, 0
 """Priors of the logs of a, b, c and n, the measurement's error over the one stated, and of the logit of what forecasts
 made at different hours have in common: mean and standard deviation."""
 _NUGGET = 1e-6
+_NEVER_VARIED = 1e9
+"""Scale of a feature that was the same in every forecast."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +79,14 @@ def fit_residual(misses: Sequence[Miss], typical: float) -> tuple[Residual, tupl
 
 
 def _scales(raw: Floats) -> tuple[Floats, Floats]:
-    """Centre and scale of the features; misfits are already on the scale of errors."""
+    """Centre and scale of the features; misfits are already on the scale of errors.
+
+    What never varied teaches nothing: its scale is so wide that it has no part in a correction.
+    """
     centre, scale = raw.mean(axis=0), raw.std(axis=0)
     plain = [FEATURES.index(name) for name in PLAIN]
     centre[plain], scale[plain] = 0.0, 1.0
-    return centre, np.maximum(scale, 1e-6 * (1.0 + np.abs(centre)))
+    return centre, np.where(scale > 1e-3 * (1.0 + np.abs(centre)), scale, _NEVER_VARIED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,6 +57,25 @@ def test_away_from_the_data_the_interval_widens_and_the_mean_does_not_run_off() 
     assert further == pytest.approx(residual.correction(far, days)[0])
 
 
+def test_what_never_varied_has_no_part_wherever_it_stands_later() -> None:
+    place = FEATURES.index("perfusion")
+    taught = misses(np.random.default_rng(7), 8, drift=0.05, sd=0.05)
+    for miss in taught:
+        miss.features[place] = 0.5
+    residual, _ = fit_residual(taught, 0.15) or pytest.fail("too few")
+    same, other = np.zeros((1, len(FEATURES))), np.zeros((1, len(FEATURES)))
+    same[0, place], other[0, place] = 0.5, 0.0
+    days = np.array([8.0])
+    for one, two in zip(residual.correction(same, days), residual.correction(other, days), strict=True):
+        assert two == pytest.approx(one)
+
+
+def test_an_interval_stays_finite_however_far_the_data_are() -> None:
+    residual, _ = fit_residual(misses(np.random.default_rng(8), 4, sd=0.1), 0.15) or pytest.fail("too few")
+    _, sd = residual.correction(np.full((1, len(FEATURES)), 1e6), np.array([8.0]))
+    assert sd[0] < 30.0
+
+
 def test_two_donors_teach_nothing() -> None:
     assert fit_residual(misses(np.random.default_rng(6), 2), 0.15) is None
 
