@@ -13,10 +13,21 @@ import numpy as np
 from cytoloop.feedback.optimise_space import Floats, Space
 
 Predicted: TypeAlias = Mapping[str, float | tuple[float, float]]
-PriorFunction: TypeAlias = Callable[[dict[str, float]], Predicted]
+Arrays: TypeAlias = Mapping[str, Floats | tuple[Floats, Floats]]
 
 Pairs: TypeAlias = list[tuple[float, float]]
 """Mean and standard deviation of each objective."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayPrior:
+    """A prior that is asked at many points in one call, which is much faster where it computes in arrays."""
+
+    function: Callable[[dict[str, Floats]], Arrays] = field(hash=False)
+    """Factor -> values (m,), to objective -> means (m,), or means and standard deviations."""
+
+
+PriorFunction: TypeAlias = Callable[[dict[str, float]], Predicted] | ArrayPrior
 
 _ABSURD = 1e100
 _KEPT = 200
@@ -53,13 +64,19 @@ class Prior:
         """Mean and standard deviation of each objective; shape (m, objectives, 2), NaN where it says nothing."""
         key = cube.tobytes()
         if key not in self._whole:
-            points = self.space.natural(cube).tolist()
-            found = [self._asked(tuple(point)) for point in points]
-            answer = np.array(found, dtype=float).reshape(len(cube), len(self.objectives), 2)
+            answer = self._answers(self.space.natural(cube))
             if len(cube) < _KEPT:
                 return answer
             self._whole[key] = answer
         return self._whole[key]
+
+    def _answers(self, points: Floats) -> Floats:
+        if isinstance(self.function, ArrayPrior):
+            answer = _said_at_once(self.function, self.space.names, points, self.objectives)
+            self.failed += int(np.isnan(answer[:, :, 0]).any(axis=1).sum())
+            return answer
+        found = [self._asked(tuple(point)) for point in points.tolist()]
+        return np.array(found, dtype=float).reshape(len(points), len(self.objectives), 2)
 
     def _asked(self, point: tuple[float, ...]) -> Pairs:
         known = self._known.get(point)
@@ -70,10 +87,31 @@ class Prior:
 
     def _answer(self, parameters: dict[str, float]) -> Pairs:
         try:
-            said = dict(self.function(parameters))
+            said = dict(self.function(parameters))  # type: ignore[operator]  (no ArrayPrior gets here)
         except Exception:  # noqa: BLE001  (a foreign function; whatever it raises, it predicts nothing there)
             said = {}
         return [_pair(said.get(name)) for name in self.objectives]
+
+
+def _said_at_once(prior: ArrayPrior, names: Sequence[str], points: Floats, objectives: Sequence[str]) -> Floats:
+    """Answers of an array prior, shape (m, objectives, 2); NaN where it gives no number."""
+    answer = np.zeros((len(points), len(objectives), 2))
+    answer[:, :, 0] = np.nan
+    try:
+        said = dict(prior.function(dict(zip(names, points.T.copy(), strict=True))))
+    except Exception:  # noqa: BLE001  (a foreign function, as above)
+        return answer
+    for place, name in enumerate(objectives):
+        pair = said.get(name, np.nan)
+        try:
+            for part, values in enumerate(pair if isinstance(pair, tuple) else (pair,)):
+                answer[:, place, part] = values
+        except (TypeError, ValueError):
+            answer[:, place] = (np.nan, 0.0)
+    answer[~(np.abs(answer[:, :, 0]) < _ABSURD)] = (np.nan, 0.0)
+    sds = answer[:, :, 1]
+    answer[:, :, 1] = np.where((sds > 0.0) & (sds < _ABSURD), sds, 0.0)
+    return answer
 
 
 def _pair(said: object) -> tuple[float, float]:
