@@ -30,6 +30,8 @@ class ArrayPrior:
 PriorFunction: TypeAlias = Callable[[dict[str, float]], Predicted] | ArrayPrior
 
 _ABSURD = 1e100
+_STRIDE = 0.05
+"""Of a slope, as a share of a range: wide, so that a prior in steps has slopes too."""
 _KEPT = 200
 """Points from which on a whole call is remembered."""
 
@@ -70,22 +72,47 @@ class Prior:
             self._whole[key] = answer
         return self._whole[key]
 
-    def _answers(self, points: Floats) -> Floats:
+    def with_slopes(self, cube: Floats) -> Floats:
+        """Mean of each objective, then its slopes over the ranges; shape (m, objectives, 1 + d).
+
+        The mean is NaN where the prior says nothing, a slope 0 where it cannot be measured.
+        """
+        key = b"slopes" + cube.tobytes()
+        if key not in self._whole:
+            said = self.at(cube)[:, :, :1]
+            answer = np.concatenate([said, self._slopes(cube, said)], axis=2)
+            if len(cube) < _KEPT:
+                return answer
+            self._whole[key] = answer
+        return self._whole[key]
+
+    def _slopes(self, cube: Floats, said: Floats) -> Floats:
+        """Measured by a step towards the middle in each factor; shape (m, objectives, d)."""
+        m, d = cube.shape
+        strides = np.where(cube > 0.5, -_STRIDE, _STRIDE)
+        moved = cube[:, None, :] + np.eye(d) * strides[:, :, None]
+        there = self._answers(self.space.natural(moved.reshape(m * d, d)), keep=False)[:, :, 0]
+        change = there.reshape(m, d, len(self.objectives)).transpose(0, 2, 1) - said
+        return np.where(np.isfinite(change), change, 0.0) / strides[:, None, :]
+
+    def _answers(self, points: Floats, *, keep: bool = True) -> Floats:
         if isinstance(self.function, ArrayPrior):
             answer = _said_at_once(self.function, self.space.names, points, self.objectives)
-            self.failed += int(np.isnan(answer[:, :, 0]).any(axis=1).sum())
+            self.failed += int(np.isnan(answer[:, :, 0]).any(axis=1).sum()) if keep else 0
             return answer
-        found = [self._asked(tuple(point)) for point in points.tolist()]
+        asked = self._asked if keep else self._answer
+        found = [asked(tuple(point)) for point in points.tolist()]
         return np.array(found, dtype=float).reshape(len(points), len(self.objectives), 2)
 
     def _asked(self, point: tuple[float, ...]) -> Pairs:
         known = self._known.get(point)
         if known is None:
-            known = self._known[point] = self._answer(dict(zip(self.space.names, point, strict=True)))
+            known = self._known[point] = self._answer(point)
             self.failed += any(math.isnan(mean) for mean, _ in known)
         return known
 
-    def _answer(self, parameters: dict[str, float]) -> Pairs:
+    def _answer(self, point: tuple[float, ...]) -> Pairs:
+        parameters = dict(zip(self.space.names, point, strict=True))
         try:
             said = dict(self.function(parameters))  # type: ignore[operator]  (no ArrayPrior gets here)
         except Exception:  # noqa: BLE001  (a foreign function; whatever it raises, it predicts nothing there)
