@@ -177,7 +177,7 @@ def _quadratic(cube: Floats) -> Floats:
     return np.hstack([2.0 * cube - 1.0, (2.0 * cube - 1.0) ** 2 - 1.0 / 3.0])
 
 
-def top_of(function: Function, d: int, starts: int = 12) -> float:
+def top_of(function: Function, d: int, starts: int = 8) -> float:
     """Greatest value over the unit cube, by many starts."""
     points = qmc.Sobol(d, rng=np.random.default_rng(0)).random(1024)
     values = function(points)

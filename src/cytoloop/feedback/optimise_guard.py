@@ -1,7 +1,8 @@
 """Guard: how far a prior is believed, judged by what the experiments say of it.
 
 Two hypotheses for each objective: "the prior holds, up to a level, a slope, a displacement and a smooth residual"
-(y(x) = m(x) + a + b m(x) + grad m(x) . c + residual(x), the first order of m(x + c)) and "the prior says nothing". Both are surrogates over the same values, and their
+(y(x) = m(x) + a + b m(x) + grad m(x) . c + residual(x), the first order of m(x + c)) and "the prior says nothing".
+Both are surrogates over the same values, and their
 weights are the posterior odds: evidence times what was believed before (Kennedy & O'Hagan 2001, J R Stat Soc B 63:425
 for the form; Rasmussen & Williams 2006, section 5.2 for the comparison). A prior that was wrong loses its weight by
 as much as it was wrong; below `LET_GO` it is not asked any more.
@@ -34,7 +35,7 @@ SLOPE = 0.35
 SHIFT = 0.2
 """Expected displacement of a trusted prior in each factor, as a share of the range,"""
 
-SHIFT_SPREAD = 1.0
+SHIFT_SPREAD = 1.5
 """and standard deviation of the logarithm of its variance."""
 
 FLOOR = 0.5
@@ -74,7 +75,7 @@ class Belief:
         return sum(each.weight for each in self.hypotheses if each.trusts)
 
     def at(self, u: Floats, features: Floats, said: Floats) -> list[tuple[float, Floats, Floats]]:
-        """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m, 1 + d) is the prior's mean and slopes."""
+        """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m, 1 + d): the prior's mean, slopes."""
         found = []
         for each in self.hypotheses:
             base, columns = self._from_prior(each, features, said)

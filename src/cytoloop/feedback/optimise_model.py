@@ -11,7 +11,7 @@ from cytoloop.feedback.optimise_acquisition import log_improvement, log_within, 
 from cytoloop.feedback.optimise_guard import Belief, Told, believe
 from cytoloop.feedback.optimise_history import Context, Encoding, Observation, encoding, sites
 from cytoloop.feedback.optimise_objectives import Objectives
-from cytoloop.feedback.optimise_prior import Prior, Spread
+from cytoloop.feedback.optimise_prior import ArrayPrior, Prior, Spread
 from cytoloop.feedback.optimise_space import Floats, Space
 from cytoloop.feedback.surrogate import Block, Experiments, Fitted, settled
 
@@ -39,6 +39,12 @@ class Model:
     def trust(self) -> float:
         """Least weight of the prior among the objectives to optimise."""
         return min(belief.trust for belief in self.beliefs if belief.name in self.objectives.goals)
+
+    @property
+    def slow(self) -> bool:
+        """Whether every point costs calls of a prior one by one."""
+        asked = self.prior is not None and not isinstance(self.prior.function, ArrayPrior)
+        return asked and any(belief.trust > 0.0 for belief in self.beliefs)
 
     def look(self, cube: Floats) -> "View":
         """Points of the cube as every belief sees them."""
