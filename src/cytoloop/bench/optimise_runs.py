@@ -203,7 +203,7 @@ def of_surface(surface: Surface, seed: int) -> Problem:
     )
 
 
-def of_simulator(simulator: Simulator, donor: int, seed: int) -> Problem:
+def of_simulator(simulator: Simulator, donor: int, seed: int, effort: int = 60) -> Problem:
     """A plant as a problem, for one donor; a failed experiment is seen as NaN and worth nothing."""
 
     def seen(parameters: Mapping[str, float], number: int) -> float:
@@ -216,7 +216,7 @@ def of_simulator(simulator: Simulator, donor: int, seed: int) -> Problem:
         ranges=simulator.space,
         true=lambda parameters: true_value(simulator, parameters, donor),
         seen=seen,
-        top=optimum(simulator, donor).value,
+        top=optimum(simulator, donor, effort=effort).value,
         centre=true_value(simulator, middle, donor),
     )
 

@@ -18,10 +18,14 @@ from cytoloop.feedback.optimise_twin import twin_prior
 from cytoloop.feedback.twin import Twin
 
 DONORS = 12
-BUDGET = 16
+BUDGET = 10
 BATCHES = 6
 """Finished batches of other donors that the second twin is fitted on."""
-WITHIN = (1, 2, 4, 8, 16)
+WITHIN = (1, 2, 4, 8, 10)
+ABLE = 0.5
+"""Of the least dose: a donor whose best in-specification yield is below it cannot be treated whatever is set."""
+EFFORT = 20
+"""Of the search for a donor's true optimum."""
 
 
 def twin_rows(options: Options) -> list[Row]:
@@ -29,16 +33,26 @@ def twin_rows(options: Options) -> list[Row]:
     if options.quick:
         return []
     plant = facility_simulator()
-    problems = []
-    for number in range(DONORS):
-        options.tick(f"optimiser: optimum of the facility for donor {number + 1} of {DONORS}")
-        problems.append(of_simulator(plant, 100 * options.seed + number, options.seed))
+    problems = _problems(options, plant)
     out: list[Row] = []
     for how, prior in _priors(plant, options.seed).items():
         options.tick(f"optimiser: the facility {how}")
         runs = [_run(problem, prior, place, plant.objective) for place, problem in enumerate(problems)]
         out += _lines(how, runs, judged="pack" in how)
     return out
+
+
+def _problems(options: Options, plant: PlantSimulator) -> list[Problem]:
+    """The first donors whose cells can be in specification."""
+    least = ABLE * (plant.limits["viable_car_cells"][0] or 0.0)
+    problems: list[Problem] = []
+    donor = 100 * options.seed
+    while len(problems) < DONORS:
+        options.tick(f"optimiser: true optimum of the facility for donor {donor}")
+        problem = of_simulator(plant, donor, options.seed, EFFORT)
+        problems += [problem] if problem.top >= least else []
+        donor += 1
+    return problems
 
 
 def _priors(plant: PlantSimulator, seed: int) -> dict[str, PriorFunction | None]:

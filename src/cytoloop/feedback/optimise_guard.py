@@ -75,7 +75,7 @@ class Belief:
         return sum(each.weight for each in self.hypotheses if each.trusts)
 
     def at(self, u: Floats, features: Floats, said: Floats) -> list[tuple[float, Floats, Floats]]:
-        """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m, 1 + d): the prior's mean, slopes."""
+        """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m, 1 + d): mean and slopes."""
         found = []
         for each in self.hypotheses:
             base, columns = self._from_prior(each, features, said)
