@@ -30,9 +30,20 @@ from cytoloop.bench.optimise_runs import (
 )
 from cytoloop.bench.optimise_twin import twin_rows
 from cytoloop.bench.simulators import simulators
-from cytoloop.bench.surfaces import Function, Surface, as_prior, classic, drawn, fitted, flipped, misplaced, opposite
+from cytoloop.bench.surfaces import (
+    Floats,
+    Function,
+    Surface,
+    as_prior,
+    classic,
+    drawn,
+    fitted,
+    flipped,
+    misplaced,
+    opposite,
+)
 from cytoloop.feedback.optimise import Campaign
-from cytoloop.feedback.optimise_prior import Predicted, PriorFunction
+from cytoloop.feedback.optimise_prior import ArrayPrior, Arrays
 
 DIMENSIONS = (6, 9, 12)
 SEEDS, QUICK_SEEDS = 10, 1
@@ -116,8 +127,8 @@ def _experiments(how: str, runs: Sequence[Run], where: str, budget: int, *, judg
     out = [
         row("O1", f"experiments to 95 % of the optimum {how}, median; {where}", [_needed(runs, budget, gain=False)], "",
             goal=Goal(bound=4, better="less") if judged else None, better="less"),
-        row("O1", f"… to 95 % of the way from the centre to the optimum {how}, median", [_needed(runs, budget, gain=True)], "",
-            better="less"),
+        row("O1", f"… to 95 % of the way from the centre to the optimum {how}, median",
+            [_needed(runs, budget, gain=True)], "", better="less"),
     ]  # fmt: skip
     for count in (each for each in (1, 2, 4, 8, 16, 30) if each <= budget):
         goal = Goal(bound=0.95) if judged and count == 4 else None
@@ -173,7 +184,8 @@ def _speed(options: Options) -> list[Row]:
 def _suggestions(surface: Surface, prior: Function | None, counts: tuple[int, int]) -> list[float]:
     """Seconds of each suggestion, the fit to a new experiment included, what the prior itself took left out."""
     asked = Asked(as_prior(prior, surface, OBJECTIVE)) if prior else None
-    campaign = Campaign(surface.ranges, {OBJECTIVE: "maximise"}, prior=asked, seed=1)
+    led = asked and ArrayPrior(function=asked.said)
+    campaign = Campaign(surface.ranges, {OBJECTIVE: "maximise"}, prior=led, seed=1)
     generator, seconds = np.random.default_rng(1), []
     for number in range(counts[1]):
         parameters = {name: float(generator.uniform(low, high)) for name, (low, high) in surface.ranges.items()}
@@ -189,14 +201,15 @@ def _suggestions(surface: Surface, prior: Function | None, counts: tuple[int, in
 
 @dataclass(slots=True)
 class Asked:
-    """A prior that tells how long it took."""
+    """A prior in arrays that tells how long it took."""
 
-    function: PriorFunction
+    prior: ArrayPrior
     seconds: float = 0.0
 
-    def __call__(self, parameters: dict[str, float]) -> Predicted:
+    def said(self, parameters: dict[str, Floats]) -> Arrays:
+        """What the prior says."""
         began = perf_counter()
-        said = self.function(parameters)
+        said = self.prior.function(parameters)
         self.seconds += perf_counter() - began
         return said
 

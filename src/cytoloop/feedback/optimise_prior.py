@@ -27,7 +27,8 @@ class ArrayPrior:
     """Factor -> values (m,), to objective -> means (m,), or means and standard deviations."""
 
 
-PriorFunction: TypeAlias = Callable[[dict[str, float]], Predicted] | ArrayPrior
+PointPrior: TypeAlias = Callable[[dict[str, float]], Predicted]
+PriorFunction: TypeAlias = PointPrior | ArrayPrior
 
 _ABSURD = 1e100
 _STRIDE = 0.05
@@ -113,8 +114,9 @@ class Prior:
 
     def _answer(self, point: tuple[float, ...]) -> Pairs:
         parameters = dict(zip(self.space.names, point, strict=True))
+        assert not isinstance(self.function, ArrayPrior), "asked in one call"
         try:
-            said = dict(self.function(parameters))  # type: ignore[operator]  (no ArrayPrior gets here)
+            said = dict(self.function(parameters))
         except Exception:  # noqa: BLE001  (a foreign function; whatever it raises, it predicts nothing there)
             said = {}
         return [_pair(said.get(name)) for name in self.objectives]
