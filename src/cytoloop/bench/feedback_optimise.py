@@ -184,7 +184,7 @@ def _speed(options: Options) -> list[Row]:
 def _suggestions(surface: Surface, prior: Function | None, counts: tuple[int, int]) -> list[float]:
     """Seconds of each suggestion, the fit to a new experiment included, what the prior itself took left out."""
     asked = Asked(as_prior(prior, surface, OBJECTIVE)) if prior else None
-    led = asked and ArrayPrior(function=asked.said)
+    led = ArrayPrior(function=asked.said) if asked else None
     campaign = Campaign(surface.ranges, {OBJECTIVE: "maximise"}, prior=led, seed=1)
     generator, seconds = np.random.default_rng(1), []
     for number in range(counts[1]):

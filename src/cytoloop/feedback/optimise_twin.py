@@ -9,9 +9,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from cytoloop.feedback.attributes import IN_PRODUCT
 from cytoloop.feedback.calibrate import values_of
 from cytoloop.feedback.culture import Floats, begin, schedule, simulate_at
-from cytoloop.feedback.forecast import IN_PRODUCT, Bounds, Limits, probability, results_at
+from cytoloop.feedback.forecast import Bounds, Limits, probability, results_at
 from cytoloop.feedback.optimise_prior import Predicted, PriorFunction
 from cytoloop.feedback.twin import DRIFT, NAMES, Twin
 from cytoloop.feedback.virtual import plan_of

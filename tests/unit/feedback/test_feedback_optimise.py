@@ -91,7 +91,7 @@ def test_an_adversarial_prior_costs_little() -> None:
 
 @pytest.mark.parametrize("said", [math.nan, math.inf, 7.0, None, "a word", (1.0, 2.0)])
 def test_a_prior_that_says_nothing_is_no_prior(said: object) -> None:
-    campaign = Campaign(SPACE, {"y": "maximise"}, prior=lambda _: {"y": said})  # type: ignore[dict-item]
+    campaign = Campaign(SPACE, {"y": "maximise"}, prior=lambda _: {"y": said})  # type: ignore[arg-type]
     plain = Campaign(SPACE, {"y": "maximise"})
     assert driven(campaign, hill, 5) == driven(plain, hill, 5)
     assert "not used" in str(campaign.explain())
