@@ -51,10 +51,10 @@ class Run:
         """Share of the optimum after so many experiments."""
         return self.shares[min(count, len(self.shares)) - 1]
 
-    def needed(self, *, gain: bool = False) -> int:
-        """Experiments to NEAR the optimum."""
+    def needed(self, *, gain: bool = False, cap: int = BUDGET) -> int:
+        """Experiments to NEAR the optimum; cap + 1 for a run that did not get there."""
         found = self.gains if gain else self.shares
-        return next((place + 1 for place, value in enumerate(found) if value >= NEAR), BUDGET + 1)
+        return next((place + 1 for place, value in enumerate(found) if value >= NEAR), cap + 1)
 
 
 class Optimiser(Protocol):
@@ -74,6 +74,7 @@ class Ours:
     """Ours, through its public API."""
 
     campaign: Campaign
+    objective: str = OBJECTIVE
 
     def ask(self) -> dict[str, float]:
         """The next experiment."""
@@ -81,12 +82,12 @@ class Ours:
 
     def tell(self, parameters: dict[str, float], value: float) -> None:
         """What it gave."""
-        self.campaign.observe(parameters, {OBJECTIVE: value} if math.isfinite(value) else None)
+        self.campaign.observe(parameters, {self.objective: value} if math.isfinite(value) else None)
 
 
-def ours(problem: Problem, prior: PriorFunction | None, seed: int) -> Ours:
-    """A new campaign on a problem."""
-    return Ours(Campaign(problem.ranges, {OBJECTIVE: "maximise"}, prior=prior, seed=seed))
+def ours(problem: Problem, prior: PriorFunction | None, seed: int, objective: str = OBJECTIVE) -> Ours:
+    """A new campaign on a problem; `objective` is what the prior calls it."""
+    return Ours(Campaign(problem.ranges, {objective: "maximise"}, prior=prior, seed=seed), objective)
 
 
 @dataclass(slots=True)
@@ -202,7 +203,7 @@ def of_surface(surface: Surface, seed: int) -> Problem:
     )
 
 
-def of_simulator(simulator: Simulator, donor: int, seed: int) -> Problem:
+def of_simulator(simulator: Simulator, donor: int, seed: int, effort: int = 60) -> Problem:
     """A plant as a problem, for one donor; a failed experiment is seen as NaN and worth nothing."""
 
     def seen(parameters: Mapping[str, float], number: int) -> float:
@@ -215,7 +216,7 @@ def of_simulator(simulator: Simulator, donor: int, seed: int) -> Problem:
         ranges=simulator.space,
         true=lambda parameters: true_value(simulator, parameters, donor),
         seen=seen,
-        top=optimum(simulator, donor).value,
+        top=optimum(simulator, donor, effort=effort).value,
         centre=true_value(simulator, middle, donor),
     )
 

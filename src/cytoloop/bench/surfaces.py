@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import qmc
 
+from cytoloop.feedback.optimise_prior import ArrayPrior
+
 Floats: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[[Floats], Floats]
 """Values (m,) at points of the unit cube (m, d)."""
@@ -175,7 +177,7 @@ def _quadratic(cube: Floats) -> Floats:
     return np.hstack([2.0 * cube - 1.0, (2.0 * cube - 1.0) ** 2 - 1.0 / 3.0])
 
 
-def top_of(function: Function, d: int, starts: int = 12) -> float:
+def top_of(function: Function, d: int, starts: int = 8) -> float:
     """Greatest value over the unit cube, by many starts."""
     points = qmc.Sobol(d, rng=np.random.default_rng(0)).random(1024)
     values = function(points)
@@ -188,9 +190,15 @@ def top_of(function: Function, d: int, starts: int = 12) -> float:
     return max(-scale * float(each.fun) for each in found)
 
 
-def as_prior(function: Function, surface: Surface, name: str) -> Callable[[dict[str, float]], dict[str, float]]:
+def as_prior(function: Function, surface: Surface, name: str) -> ArrayPrior:
     """A function of the unit cube as the prior of a campaign over a surface."""
-    return lambda parameters: {name: float(function(surface.cube(parameters))[0])}
+    low, high = np.array(list(surface.ranges.values())).T
+
+    def said(parameters: dict[str, Floats]) -> dict[str, Floats | tuple[Floats, Floats]]:
+        points = np.array([parameters[each] for each in surface.ranges]).T
+        return {name: function((points - low) / (high - low))}
+
+    return ArrayPrior(function=said)
 
 
 def flipped(truth: Function, d: int) -> Function:

@@ -19,21 +19,24 @@ from scipy.stats import qmc
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
 from cytoloop.feedback.optimise_account import Account, account
-from cytoloop.feedback.optimise_acquisition import search
+from cytoloop.feedback.optimise_acquisition import CLOUD, search
 from cytoloop.feedback.optimise_document import read, written
 from cytoloop.feedback.optimise_history import Context, Observation, earlier_of, observed
 from cytoloop.feedback.optimise_model import Model, model_of, worth
 from cytoloop.feedback.optimise_objectives import Limit, Objective, Objectives, objectives_of
-from cytoloop.feedback.optimise_prior import Prior, PriorFunction, Spread, spread_of
+from cytoloop.feedback.optimise_prior import ArrayPrior, Prior, PriorFunction, Spread, spread_of
 from cytoloop.feedback.optimise_space import Factor, Floats, Space, Total, space_of
 
 POOL = 256
 """Points that fill the space, tried at every suggestion; the prior is asked at each once."""
 
+SLOW = 6
+"""Points of a cloud of the search where each costs calls of a prior one by one."""
+
 DESIGN = 3
 """Experiments before a surrogate without a prior is asked; the first is the centre."""
 
-__all__ = ["Account", "Best", "Campaign", "Factor", "Limit", "Observation", "Total"]
+__all__ = ["Account", "ArrayPrior", "Best", "Campaign", "Factor", "Limit", "Observation", "Total"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +177,8 @@ class Campaign:
             return self._designed(model, own), "design"
         seeds = self._seeds(model)
         effort = 1 if len(model.tried) else 3
-        cube = search(worth(model, apart), self._space, (self._pool, seeds), generator, effort)
+        each = SLOW if model.slow else CLOUD
+        cube = search(worth(model, apart), self._space, (self._pool, seeds), generator, effort, each=each)
         return cube, "model" if len(model.tried) else "prior"
 
     def _designed(self, model: Model, own: int) -> Floats:

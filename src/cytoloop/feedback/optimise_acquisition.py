@@ -20,6 +20,10 @@ Score = Callable[[Floats], Floats]
 _C1, _C2 = 0.5 * np.log(2.0 * np.pi), 0.5 * np.log(0.5 * np.pi)
 
 
+CLOUD = 16
+"""Points of a cloud around one start."""
+
+
 def log_improvement(mean: Floats, sd: Floats, best: float) -> Floats:
     """Logarithm of the expected improvement over `best` (Ament et al. 2023, eq. 9)."""
     z = (mean - best) / sd
@@ -50,15 +54,21 @@ def mixed(parts: list[tuple[float, Floats]]) -> Floats:
 
 
 def search(
-    score: Score, space: Space, tried: tuple[Floats, Floats], generator: np.random.Generator, effort: int = 1
+    score: Score,
+    space: Space,
+    tried: tuple[Floats, Floats],
+    generator: np.random.Generator,
+    effort: int = 1,
+    *,
+    each: int = CLOUD,
 ) -> Floats:
     """The best point found, shape (d,). `tried`: a pool, and seeds around which the search goes on whatever they are
-    worth; it goes on around the best of both too."""
+    worth; it goes on around the best of both too. `each`: points of a cloud."""
     pool, seeds = tried
     points, worth = np.vstack([pool, seeds]), np.append(score(pool), score(seeds))
     for size in np.geomspace(0.25, 0.02, 3 * effort):
         starts = points[np.argsort(-worth)[: 4 * effort]]
-        cloud = space.kept(_cloud(np.vstack([starts, seeds[: 2 * effort]]), float(size), 16, generator))
+        cloud = space.kept(_cloud(np.vstack([starts, seeds[: 2 * effort]]), float(size), each, generator))
         points, worth = np.vstack([points, cloud]), np.append(worth, score(cloud))
     best = int(np.argmax(worth))
     return _climb(score, space, points[best], float(worth[best]), 4 * effort)

@@ -1,7 +1,8 @@
 """Guard: how far a prior is believed, judged by what the experiments say of it.
 
-Two hypotheses for each objective: "the prior holds, up to a level, a slope and a smooth residual"
-(y = prior + a + b prior + residual) and "the prior says nothing". Both are surrogates over the same values, and their
+Two hypotheses for each objective: "the prior holds, up to a level, a slope, a displacement and a smooth residual"
+(y(x) = m(x) + a + b m(x) + grad m(x) . c + residual(x), the first order of m(x + c)) and "the prior says nothing".
+Both are surrogates over the same values, and their
 weights are the posterior odds: evidence times what was believed before (Kennedy & O'Hagan 2001, J R Stat Soc B 63:425
 for the form; Rasmussen & Williams 2006, section 5.2 for the comparison). A prior that was wrong loses its weight by
 as much as it was wrong; below `LET_GO` it is not asked any more.
@@ -30,6 +31,12 @@ OFFSET = 0.5
 
 SLOPE = 0.35
 """Expected share that the effects of a trusted prior are too large or too small by."""
+
+SHIFT = 0.2
+"""Expected displacement of a trusted prior in each factor, as a share of the range,"""
+
+SHIFT_SPREAD = 1.5
+"""and standard deviation of the logarithm of its variance."""
 
 FLOOR = 0.5
 """Least scale of the values, in units of the prior's spread."""
@@ -68,7 +75,7 @@ class Belief:
         return sum(each.weight for each in self.hypotheses if each.trusts)
 
     def at(self, u: Floats, features: Floats, said: Floats) -> list[tuple[float, Floats, Floats]]:
-        """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m,) is the prior's mean."""
+        """(weight, mean, sd) by each hypothesis, in the objective's units; `said` (m, 1 + d): mean and slopes."""
         found = []
         for each in self.hypotheses:
             base, columns = self._from_prior(each, features, said)
@@ -96,8 +103,9 @@ class Belief:
     def _from_prior(self, one: Hypothesis, features: Floats, said: Floats) -> tuple[Floats, Floats]:
         if not one.trusts or self.prior is None:
             return np.full(len(features), one.centre), features
-        filled = spoken(said, self.prior)
-        return filled, np.column_stack([features, (filled - self.prior.middle) / one.scale])
+        filled = spoken(said[:, 0], self.prior)
+        columns = [features, (filled - self.prior.middle) / one.scale, said[:, 1:] / one.scale]
+        return filled, np.column_stack(columns)
 
 
 def spoken(said: Floats, prior: Spread) -> Floats:
@@ -116,7 +124,7 @@ class Told:
     values: Floats = field(repr=False)
     """In the objective's units (n,)."""
     said: Floats = field(repr=False)
-    """The prior's means at the experiments (n,)."""
+    """The prior's means at the experiments, then their slopes (n, 1 + d)."""
 
 
 def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Belief:
@@ -124,7 +132,7 @@ def believe(told: Told, blocks: tuple[Block, ...], prior: Spread | None) -> Beli
     if prior is None or not prior.usable:
         alone = _alone(told, blocks, 1.0)
         return Belief(name=told.name, scale=alone.scale, prior=prior, hypotheses=(alone,))
-    wide = _reaching(prior, told.said)
+    wide = _reaching(prior, told.said[:, 0])
     centre, scale = _units(told.values, wide)
     ratio = wide.sd / scale
     plain = fit(_wide(blocks, 2.0 * ratio), _experiments(told, (told.values - centre) / scale))
@@ -154,18 +162,20 @@ def _alone(told: Told, blocks: tuple[Block, ...], weight: float) -> Hypothesis:
 
 
 def _trusting(told: Told, blocks: tuple[Block, ...], units: tuple[Spread, float], near: Fitted) -> Fitted:
-    """Values less the prior; the trends that are left are smaller, and one more says how far its slope is off."""
+    """Values less the prior; the trends that are left are smaller, one more says how far its slope is off, and one how
+    far it is displaced."""
     prior, scale = units
-    said = spoken(told.said, prior)
+    said = spoken(told.said[:, 0], prior)
+    shift = Block(name="shift", width=told.said.shape[1] - 1, centre=2.0 * math.log(SHIFT), spread=SHIFT_SPREAD)
     slope = Block(name="slope", width=1, centre=2.0 * math.log(SLOPE), spread=1.0)
     smaller = tuple(
         Block(name=b.name, width=b.width, centre=b.centre + (math.log(RESIDUAL**2) if b.name in TRENDS else 0.0),
               spread=b.spread)
         for b in blocks
     )  # fmt: skip
-    columns = np.column_stack([told.features, (said - prior.middle) / scale])
+    columns = np.column_stack([told.features, (said - prior.middle) / scale, told.said[:, 1:] / scale])
     values = Experiments(x=told.x, features=columns, sites=told.sites, y=(told.values - said) / scale)
-    return fit((*smaller, slope), values, amplitude=RESIDUAL, near=near)
+    return fit((*smaller, slope, shift), values, amplitude=RESIDUAL, near=near)
 
 
 TRENDS = ("linear", "curved")

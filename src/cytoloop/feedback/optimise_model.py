@@ -11,7 +11,7 @@ from cytoloop.feedback.optimise_acquisition import log_improvement, log_within, 
 from cytoloop.feedback.optimise_guard import Belief, Told, believe
 from cytoloop.feedback.optimise_history import Context, Encoding, Observation, encoding, sites
 from cytoloop.feedback.optimise_objectives import Objectives
-from cytoloop.feedback.optimise_prior import Prior, Spread
+from cytoloop.feedback.optimise_prior import ArrayPrior, Prior, Spread
 from cytoloop.feedback.optimise_space import Floats, Space
 from cytoloop.feedback.surrogate import Block, Experiments, Fitted, settled
 
@@ -40,16 +40,27 @@ class Model:
         """Least weight of the prior among the objectives to optimise."""
         return min(belief.trust for belief in self.beliefs if belief.name in self.objectives.goals)
 
+    @property
+    def slow(self) -> bool:
+        """Whether every point costs calls of a prior one by one."""
+        asked = self.prior is not None and not isinstance(self.prior.function, ArrayPrior)
+        return asked and any(belief.trust > 0.0 for belief in self.beliefs)
+
     def look(self, cube: Floats) -> "View":
         """Points of the cube as every belief sees them."""
         contexts = [self.context] * len(cube)
-        said = self.prior.at(cube) if self.prior else np.full((len(cube), len(self.beliefs), 2), np.nan)
         return View(
             cube=cube,
             u=self.code.coordinates(cube, contexts),
             features=self.code.features(cube, contexts, [""] * len(cube)),
-            said=said[:, :, 0],
+            said=self._said(cube),
         )
+
+    def _said(self, cube: Floats) -> Floats:
+        """The prior's means and slopes (m, beliefs, 1 + d); means alone, of nothing, where nobody believes it."""
+        if self.prior is None or not any(belief.trust > 0.0 for belief in self.beliefs):
+            return np.full((len(cube), len(self.beliefs), 1), np.nan)
+        return self.prior.with_slopes(cube)
 
     def success_at(self, cube: Floats) -> Floats:
         """Logarithm of the probability that an experiment does not fail."""
@@ -161,7 +172,7 @@ def model_of(
     code = encoding(space, observations)
     points = [[o.parameters[name] for name in space.names] for o in observations]
     cube = space.unit(np.array(points, dtype=float).reshape(len(observations), space.dimension))
-    said = prior.at(cube)[:, :, 0] if prior else np.full((len(cube), len(objectives.names)), np.nan)
+    said = prior.with_slopes(cube) if prior else np.full((len(cube), len(objectives.names), 1), np.nan)
     beliefs = [
         believe(_told(name, code, observations, cube, said[:, place]), code.blocks, spreads[place])
         for place, name in enumerate(objectives.names)

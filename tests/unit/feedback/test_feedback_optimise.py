@@ -9,6 +9,8 @@ import pytest
 
 from cytoloop.core.errors import UserError
 from cytoloop.feedback.optimise import Campaign, Factor, Limit, Observation, Total
+from cytoloop.feedback.optimise_prior import ArrayPrior, Arrays, Prior
+from cytoloop.feedback.optimise_space import Floats, space_of
 
 SPACE = {"a": (10.0, 20.0), "b": (0.0, 1.0), "c": (-5.0, 5.0)}
 PEAK = {"a": 13.0, "b": 0.7, "c": 1.0}
@@ -89,7 +91,7 @@ def test_an_adversarial_prior_costs_little() -> None:
 
 @pytest.mark.parametrize("said", [math.nan, math.inf, 7.0, None, "a word", (1.0, 2.0)])
 def test_a_prior_that_says_nothing_is_no_prior(said: object) -> None:
-    campaign = Campaign(SPACE, {"y": "maximise"}, prior=lambda _: {"y": said})  # type: ignore[dict-item]
+    campaign = Campaign(SPACE, {"y": "maximise"}, prior=lambda _: {"y": said})  # type: ignore[arg-type]
     plain = Campaign(SPACE, {"y": "maximise"})
     assert driven(campaign, hill, 5) == driven(plain, hill, 5)
     assert "not used" in str(campaign.explain())
@@ -263,3 +265,45 @@ def test_totals_that_leave_nothing_are_refused() -> None:
         Campaign(SPACE, {"y": "maximise"}, totals=[Total(of={"a": 1.0}, high=5.0)])
     with pytest.raises(UserError, match="no factor"):
         Campaign(SPACE, {"y": "maximise"}, totals=[Total(of={"q": 1.0}, high=5.0)])
+
+
+def test_a_prior_in_arrays_says_the_same_as_one_asked_point_by_point() -> None:
+    space = space_of({"a": (1.0, 3.0), "b": (0.0, 10.0)})
+    one = Prior(function=lambda p: {"y": p["a"] * p["b"], "z": (p["b"], 2.0)}, space=space, objectives=("y", "z"))
+    many = Prior(
+        function=ArrayPrior(function=lambda p: {"y": p["a"] * p["b"], "z": (p["b"], np.full(len(p["b"]), 2.0))}),
+        space=space, objectives=("y", "z"),
+    )  # fmt: skip
+    cube = np.random.default_rng(1).random((20, 2))
+    np.testing.assert_allclose(many.at(cube), one.at(cube))
+    found = many.with_slopes(cube)
+    np.testing.assert_allclose(found, one.with_slopes(cube))
+    np.testing.assert_allclose(found[:, 0, 1], 2.0 * 10.0 * cube[:, 1])  # dy/da over the whole range of a
+    np.testing.assert_allclose(found[:, 1, 1:], [[0.0, 10.0]] * 20, atol=1e-9)
+
+
+def test_a_prior_in_arrays_that_gives_no_numbers_says_nothing() -> None:
+    space = space_of({"a": (1.0, 3.0)})
+    cube = np.array([[0.0], [1.0]])
+
+    def broken(points: dict[str, Floats]) -> Arrays:
+        raise ValueError(points)
+
+    priors: list[Callable[[dict[str, Floats]], Arrays]] = [
+        broken, lambda p: {}, lambda p: {"y": p["a"] * np.inf}, lambda p: {"y": np.ones(len(p["a"]) + 1)}
+    ]  # fmt: skip
+    for said in priors:
+        found = Prior(function=ArrayPrior(function=said), space=space, objectives=("y",)).with_slopes(cube)
+        assert np.isnan(found[:, 0, 0]).all()
+        assert (found[:, 0, 1] == 0.0).all()
+
+
+def test_a_displaced_prior_leads_to_the_optimum_in_few_experiments() -> None:
+    """Its optimum stands an eighth of each range beside the plant's."""
+
+    def beside(p: dict[str, float]) -> dict[str, float]:
+        return {"y": hill({"a": p["a"] - 1.25, "b": p["b"] + 0.1, "c": p["c"]})}
+
+    campaign = Campaign(SPACE, {"y": "maximise"}, prior=beside)
+    found = driven(campaign, hill, 6)
+    assert max(found) > max(96.0, found[0])
