@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cytoloop.feedback.control import Controller, Decision, Gate, Lever, Move, Moved, Verdict
     from cytoloop.feedback.forecast import Forecast, NotEnoughData
-    from cytoloop.feedback.optimise import Campaign, Factor, Limit, Observation, Total
+    from cytoloop.feedback.optimise import ArrayPrior, Campaign, Factor, Limit, Observation, Total
     from cytoloop.feedback.twin import Twin
 
 __all__ = [
+    "ArrayPrior",
     "Campaign",
     "Controller",
     "Decision",
@@ -42,7 +43,7 @@ __all__ = [
 _MODULES = {
     "control": ("Controller", "Decision", "Gate", "Lever", "Move", "Moved", "Verdict"),
     "forecast": ("Forecast", "NotEnoughData"),
-    "optimise": ("Campaign", "Factor", "Limit", "Observation", "Total"),
+    "optimise": ("ArrayPrior", "Campaign", "Factor", "Limit", "Observation", "Total"),
     "twin": ("Twin",),
 }
 """Module -> the public names it holds."""
