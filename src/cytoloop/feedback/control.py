@@ -22,7 +22,7 @@ from cytoloop.feedback.calibrate import Donor
 from cytoloop.feedback.control_estimate import Estimate, estimate
 from cytoloop.feedback.control_gate import DURATION, IL2, PERFUSION, Gate, Judge, Lever, Move, Moved, Verdict, gate_of
 from cytoloop.feedback.control_plan import Plan, planned
-from cytoloop.feedback.control_readings import history_from
+from cytoloop.feedback.control_readings import failed_reading, history_from
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.forecast import TRUSTED_MISFIT, Limits
 from cytoloop.feedback.twin import Twin
@@ -118,19 +118,25 @@ class Controller:
         return digest(self.document())
 
     def step(self, readings: BatchHistory | Mapping[str, Any], at: float, *, donor: Donor | None = None) -> Decision:
-        """The decision at hour `at` of the culture; never raises. `donor`: as a forecast of that hour found it.
+        """The decision at hour `at` of the culture. `donor`: as a forecast of that hour found it.
 
-        `readings`: a `BatchHistory`, or a mapping with "start", "controls" and "readings" (see `control_readings`).
+        `readings`: a `BatchHistory`, or a mapping with "start", "controls" and "readings" (see `control_readings`);
+        UserError when they are no such thing. Failed readings and numbers that fail on the way hold the recipe.
         """
+        lost = failed_reading(readings)
+        if lost is not None:
+            return Decision(why=told.failed_reading(lost))
+        known = history_from(readings, at)
+        gate = self._gate_now(known)
+        barred = self._barred(known, at, gate)
+        if barred is not None:
+            return Decision(why=barred)
         try:
-            known = history_from(readings, at)
-            gate = self._gate_now(known)
-            barred = self._barred(known, at, gate)
-            if barred is not None:
-                return Decision(why=barred)
-            return self.decide(self.estimate(known, at, donor), gate)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, the recipe as approved is the answer
+            with np.errstate(all="ignore"):  # what is not finite is found by looking at the numbers
+                found = self.estimate(known, at, donor)
+        except (np.linalg.LinAlgError, ArithmeticError) as error:
             return Decision(why=told.failed(error))
+        return self.decide(found, gate)
 
     def estimate(self, known: BatchHistory, at: float, donor: Donor | None = None) -> Estimate:
         """Where the batch stands; the slow part of a step."""
@@ -151,7 +157,7 @@ class Controller:
             return Decision(why=told.POISONED)
         if plan.gain < self.dead_band:
             return Decision(why=told.HOLD, plan=plan)
-        if plan.tail < -self.loss:
+        if plan.tail < -self.loss / found.doubt:
             return Decision(why=told.RISKY, plan=plan)
         if self.patience * plan.told > plan.delay > 0.0 and not gate.moved:
             return Decision(why=told.UNDECIDED, plan=plan)
@@ -202,8 +208,6 @@ class Controller:
             return told.UNFITTED
         if not _possible(self.twin):
             return told.POISONED
-        if not _sound(known):
-            return told.BAD_READINGS
         if len(known.observations.get("viable_cell_density", ())) < self.counts:
             return told.TOO_EARLY
         if gate.moved and (at - gate.moved[-1].at < gate.rest or _moments(gate.moved) >= gate.most_moves):
@@ -224,8 +228,3 @@ def _possible(twin: Twin) -> bool:
     finite = bool(np.isfinite(figures).all() and np.isfinite(plain).all() and (plain >= 0.0).all())
     return finite and bool((np.abs(figures[:, 0]) < _LARGEST).all() and (figures[:, 1] > 0.0).all())
 
-
-def _sound(known: BatchHistory) -> bool:
-    """Whether every reading is a finite number that can be."""
-    values = [value for pairs in known.observations.values() for pair in pairs for value in pair]
-    return bool(np.isfinite(values).all()) and all(value >= 0.0 for value in values)

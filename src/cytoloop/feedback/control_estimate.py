@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import t as student
 
 from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.control_kernel import CELLS, INFINITE, MEMORY, VIABILITY
 from cytoloop.feedback.culture import STEP, D, Floats, M, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Start
-from cytoloop.feedback.forecast import CENTRED, Limits, probability
+from cytoloop.feedback.forecast import CENTRED, NORMAL, Limits, probability
 from cytoloop.feedback.predict import error, on_scale, product_quantity
 from cytoloop.feedback.twin import DRIFT, DYNAMIC, FIXED, Twin
+
+FEWEST = 3
+"""Finished batches from which spreads between donors can be estimated at all."""
 
 _DECIDED: Mapping[str, int] = {"viability": VIABILITY, "memory_fraction": MEMORY, "viable_car_cells": CELLS}
 """Attributes of the product that the states decide -> place."""
@@ -48,6 +52,8 @@ class Estimate:
     """(2, scenarios): logits of viability and of memory lost for each e-fold of cells that nobody ran yet."""
     limits: Floats
     """(3, 4): low, high, sd, margin."""
+    doubt: float
+    """Factor on the spreads of shocks and side effects for the number of batches the twin was fitted on."""
     rates: tuple[float, float]
     """Perfusion rate [1/d] and IL-2 [IU/mL] in force as executed."""
 
@@ -68,7 +74,7 @@ def estimate(
     donor: Donor | None = None,
 ) -> Estimate:  # fmt: skip
     """Where `known` stands at hour `at`; `donor` as a forecast of the same hour found it, else it is fitted here."""
-    donor = donor or fit_donor(twin, known)
+    doubt, donor = doubt_of(len(twin.batches)), donor or fit_donor(twin, known)
     dice = np.random.default_rng(seed)
     values = values_of(twin, draw(donor, draws, dice))
     plan = schedule(known.controls, known.start.il2, max(at, STEP))
@@ -84,12 +90,20 @@ def estimate(
         fixed=np.array([twin.fixed[name] for name in FIXED]),
         states=np.ascontiguousarray(states),
         product=_product(twin, values, known.start, limits),
-        shocks=np.ascontiguousarray(dice.standard_normal((len(DRIFT), draws))[:3]),
+        shocks=np.ascontiguousarray(doubt * dice.standard_normal((len(DRIFT), draws))[:3]),
         drift=np.array([twin.drift[name] for name in names]),
-        strange=np.ascontiguousarray(strange * dice.standard_normal((2, draws))),
+        strange=np.ascontiguousarray(doubt * strange * dice.standard_normal((2, draws))),
         limits=_limits(twin, limits, margin),
+        doubt=doubt,
         rates=(last.perfusion_rate, last.il2),
     )
+
+
+def doubt_of(batches: int) -> float:
+    """By how much the 90 % interval for a new donor is wider than the normal one, when spreads were estimated from so
+    many donors: Student's, times the error of the mean. The prior's figures are no donors of the plant."""
+    count = max(batches, FEWEST)
+    return float(student.ppf(0.95, count - 1) / NORMAL * np.sqrt(1.0 + 1.0 / count))
 
 
 def spread_out(found: Estimate, hours: Any) -> Floats:
