@@ -84,10 +84,15 @@ class Controller:
     memory beyond the equations: parameters are fitted where batches were run, not where a plan goes."""
     dead_band: float = field(default=0.03, kw_only=True)
     """Gain in yield below which nothing is moved."""
-    loss: float = field(default=0.05, kw_only=True)
-    """Mean loss over holding that the worst scenarios may show."""
+    harm: float = field(default=0.1, kw_only=True)
+    """Share of the scenarios, those that gain least, that the guard looks at."""
+    loss: float = field(default=0.15, kw_only=True)
+    """Mean loss over holding that they may show; less with few batches (`control_estimate.doubt_of`)."""
     least_batches: int = field(default=3, kw_only=True)
     """Finished batches that the twin must have been fitted on: the pack's own figures move nothing."""
+    least_together: int = field(default=9, kw_only=True)
+    """Finished batches below which one lever moves alone, whatever the design space: from so many on the spread between
+    donors is known within a quarter (standard error of a standard deviation, 1 / sqrt(2 (n - 1)))."""
     counts: int = field(default=2, kw_only=True)
     """Counts of viable cells before anything is moved."""
     lead: float = field(default=24.0, kw_only=True)
@@ -108,7 +113,8 @@ class Controller:
         return {
             "draws": self.draws, "margin": self.margin, "caution": self.caution, "worst": self.worst,
             "foresight": self.foresight, "patience": self.patience, "strange": self.strange,
-            "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
+            "dead_band": self.dead_band, "harm": self.harm, "loss": self.loss, "least_batches": self.least_batches,
+            "least_together": self.least_together,
             "counts": self.counts, "lead": self.lead, "seed": self.seed,
         }  # fmt: skip
 
@@ -152,7 +158,7 @@ class Controller:
             return Decision(why=told.POISONED)
         if not found.misfit <= TRUSTED_MISFIT:
             return Decision(why=told.NOT_TRUSTED)
-        plan = planned(found, gate, caution=(self.caution, self.worst, self.foresight))
+        plan = planned(found, gate, caution=(self.caution, self.worst, self.foresight), harm=self.harm)
         if not math.isfinite(plan.gain + plan.tail):
             return Decision(why=told.POISONED)
         if plan.gain < self.dead_band:
@@ -190,15 +196,17 @@ class Controller:
         return Decision(moves=moves, why=moves[0].reason, asked=moves, plan=plan, verdict=verdict)
 
     def _gate_now(self, known: BatchHistory) -> Gate:
-        """The gate with what this controller moved in this batch since the gate was made."""
+        """The gate with what this controller moved in this batch since the gate was made; one lever alone early on."""
+        early = len(self.twin.batches) < self.least_together
+        gate = replace(self.gate, design_space=frozenset()) if early else self.gate
         made = self._made.get(known.batch)
         if not made:
-            return self.gate
-        levers = dict(self.gate.levers)
+            return gate
+        levers = dict(gate.levers)
         for move, _ in made:
             levers[move.parameter] = replace(levers[move.parameter], value=move.new)
-        moved = (*self.gate.moved, *(Moved(parameter=move.parameter, at=at) for move, at in made))
-        return replace(self.gate, levers=levers, moved=tuple(dict.fromkeys(moved)))
+        moved = (*gate.moved, *(Moved(parameter=move.parameter, at=at) for move, at in made))
+        return replace(gate, levers=levers, moved=tuple(dict.fromkeys(moved)))
 
     def _barred(self, known: BatchHistory, at: float, gate: Gate) -> Words | None:
         """Why nothing may be moved now; None when something may."""
@@ -227,4 +235,3 @@ def _possible(twin: Twin) -> bool:
     plain = np.array([*twin.fixed.values(), *twin.noise.values(), *twin.misfit.values()])
     finite = bool(np.isfinite(figures).all() and np.isfinite(plain).all() and (plain >= 0.0).all())
     return finite and bool((np.abs(figures[:, 0]) < _LARGEST).all() and (figures[:, 1] > 0.0).all())
-

@@ -16,10 +16,13 @@ from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.control_kernel import CELLS, INFINITE, MEMORY, VIABILITY
 from cytoloop.feedback.culture import STEP, D, Floats, M, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Start
+from cytoloop.feedback.features import Standing, features
 from cytoloop.feedback.forecast import CENTRED, NORMAL, Limits, probability
 from cytoloop.feedback.predict import error, on_scale, product_quantity
 from cytoloop.feedback.twin import DRIFT, DYNAMIC, FIXED, Twin
 
+AHEAD = 240.0
+"""h ahead for which the shifts are told; beyond they stay."""
 FEWEST = 3
 """Finished batches from which spreads between donors can be estimated at all."""
 
@@ -46,8 +49,10 @@ class Estimate:
     """(scenarios, 3): product cells of a unit density, share of viability kept, chance of what no state decides."""
     shocks: Floats
     """(3, scenarios), standard normal, in the order VIABILITY, MEMORY, CELLS."""
-    drift: Floats
-    """(3, 2): mean a day and spread a root of a day, in the same order."""
+    hours: Floats
+    """(hours,), from now: where the shifts are told."""
+    shift: Floats
+    """(2, 3, hours): mean and spread of what the equations leave out, log or logit scale, in the same order."""
     strange: Floats
     """(2, scenarios): logits of viability and of memory lost for each e-fold of cells that nobody ran yet."""
     limits: Floats
@@ -65,7 +70,7 @@ class Estimate:
     @property
     def sound(self) -> bool:
         """Whether every number is finite and every culture possible."""
-        arrays = (self.parameters, self.fixed, self.states, self.product, self.drift)
+        arrays = (self.parameters, self.fixed, self.states, self.product, self.shift)
         return all(bool(np.isfinite(each).all()) for each in arrays) and bool((self.states[:, X] > 0.0).all())
 
 
@@ -80,7 +85,7 @@ def estimate(
     plan = schedule(known.controls, known.start.il2, max(at, STEP))
     states = simulate(twin, values, begin(values, known.start), plan)[:, -1]
     last = known.controls[-1]
-    names = ("viability", "memory_fraction", "viable_cell_density")
+    hours = np.arange(0.0, AHEAD + 1.0, 12.0)
     return Estimate(
         batch=known.batch,
         at=at,
@@ -91,7 +96,8 @@ def estimate(
         states=np.ascontiguousarray(states),
         product=_product(twin, values, known.start, limits),
         shocks=np.ascontiguousarray(doubt * dice.standard_normal((len(DRIFT), draws))[:3]),
-        drift=np.array([twin.drift[name] for name in names]),
+        hours=hours,
+        shift=_shift(twin, known, at, donor, hours),
         strange=np.ascontiguousarray(doubt * strange * dice.standard_normal((2, draws))),
         limits=_limits(twin, limits, margin),
         doubt=doubt,
@@ -108,11 +114,30 @@ def doubt_of(batches: int) -> float:
 
 def spread_out(found: Estimate, hours: Any) -> Floats:
     """Factors of the shocks at `hours` from now: (3, scenarios, hours); odds against a fraction, or cells."""
-    days = hours / 24.0
-    mean = found.drift[:, :1] * np.minimum(days, CENTRED)
-    shift = mean[:, None, :] + found.drift[:, 1][:, None, None] * found.shocks[:, :, None] * np.sqrt(days)
+    mean, sd = (np.array([np.interp(hours, found.hours, row) for row in rows]) for rows in found.shift)
+    shift = mean[:, None, :] + sd[:, None, :] * found.shocks[:, :, None]
     shift[:CELLS] *= -1.0
     return np.asarray(np.exp(shift))
+
+
+def _shift(twin: Twin, known: BatchHistory, at: float, donor: Donor, hours: Floats) -> Floats:
+    """Mean and spread of what the equations leave out at `hours` from now, under the parameters as they stand: what
+    the residual learned of it where there is one, else the drift; (2, 3, hours)."""
+    values = values_of(twin, donor.z[None])
+    plan = schedule(known.controls, known.start.il2, at + float(hours[-1]))
+    course = simulate(twin, values, begin(values, known.start), plan)[0]
+    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=course)
+    rows = [_shift_of(standing, name, hours) for name in ("viability", "memory_fraction", "viable_cell_density")]
+    return np.ascontiguousarray(np.array(rows).transpose(1, 0, 2))
+
+
+def _shift_of(standing: Standing, name: str, hours: Floats) -> tuple[Floats, Floats]:
+    days, taught = hours / 24.0, standing.twin.residual.get(name)
+    if taught is None:
+        mean, sd = standing.twin.drift[name]
+        return mean * np.minimum(days, CENTRED), sd * np.sqrt(days)
+    mean, sd = taught.correction(features(standing, name, [standing.at + hour for hour in hours]), days)
+    return mean, taught.reach * sd
 
 
 def _product(twin: Twin, values: Floats, start: Start, limits: Limits) -> Floats:

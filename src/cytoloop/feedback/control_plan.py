@@ -75,8 +75,8 @@ class _Grid:
         return out
 
 
-def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float, float]) -> Plan:
-    """The best plan from `found` inside `gate`; `caution`: see `control_search`."""
+def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float, float], harm: float) -> Plan:
+    """The best plan from `found` inside `gate`; `caution`: see `control_search`; `harm`: share that `tail` is of."""
     free = gate.free()
     grid = _grid(found, gate, movable=DURATION in free)
     hours = grid.hours()
@@ -87,7 +87,7 @@ def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float, float])
     chosen = int(best[CHOSEN])
     gain = kept[chosen] - kept[NONE]
     scale = max(float(kept[NONE].mean()), float(kept[chosen].mean()), 1e-9)
-    worst = np.sort(gain)[: max(1, round(caution[1] * len(gain)))]
+    worst = np.sort(gain)[: max(1, round(harm * len(gain)))]
     return Plan(
         moves=_moves(best, levers, gate, found.at + float(hours[int(best[HARVEST])]) - found.begins),
         targets={PERFUSION: float(best[FIRST]), IL2: float(best[SECOND])},

@@ -60,5 +60,6 @@ def failed(error: ArithmeticError | ValueError) -> Words:
     """Numbers failed on the way (`numpy.linalg.LinAlgError` is a ValueError)."""
     kind = type(error).__name__
     return Words(
-        en=f"the numbers failed ({kind}: {error}): hold the recipe", zh=f"数值计算失败（{kind}：{error}）：按既定配方执行"
+        en=f"the numbers failed ({kind}: {error}): hold the recipe",
+        zh=f"数值计算失败（{kind}：{error}）：按既定配方执行",
     )

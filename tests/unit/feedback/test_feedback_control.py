@@ -73,6 +73,12 @@ def test_a_design_space_moves_several_and_no_lever_is_forgotten(twin: Twin) -> N
         assert abs(move.new - move.old) <= LEVERS[move.parameter].step + 1e-9
 
 
+def test_a_twin_of_few_batches_moves_one_lever_even_in_a_design_space(twin: Twin) -> None:
+    few = replace(twin, batches=twin.batches[:8])
+    found = Controller(few, gate(design_space=frozenset(LEVERS)), limits=LIMITS, loss=1.0).step(READINGS, 121.0)
+    assert len(found.moves) == 1
+
+
 def test_the_same_batch_at_the_same_hour_gets_the_same_decision(twin: Twin) -> None:
     one, two = (Controller(twin, gate(), limits=LIMITS).step(READINGS, 121.0) for _ in range(2))
     assert one == two
