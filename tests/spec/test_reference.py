@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from cytoloop.cli.main import app
+from cytoloop.cli.main import app_of
 from cytoloop.core.facts import (
     allotment,
     answer,
@@ -107,7 +107,7 @@ def _one_line(text: str) -> str:
 
 def rendered_commands() -> str:
     """The page of commands, from what `--help` shows."""
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app_of())
     parts = [COMMANDS_HEAD]
     for name, command in group.commands.items():
         below = getattr(command, "commands", None)

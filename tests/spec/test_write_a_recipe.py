@@ -11,7 +11,7 @@ import pytest
 import typer.main
 
 from cytoloop.app.packs import pack_folder, read_pack
-from cytoloop.cli.main import app, run
+from cytoloop.cli.main import app_of, run
 from cytoloop.production.expression import references
 from cytoloop.production.recipe_text import recipe_yaml
 
@@ -44,7 +44,7 @@ def test_the_pages_adaptation_makes_a_recipe_that_a_pack_runs(
 
 
 def test_every_command_of_the_page_exists_with_its_options() -> None:
-    group: Any = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app_of())
     assert len(COMMANDS) >= 7
     for command in COMMANDS:
         _, name, below, *rest = shlex.split(command)

@@ -10,7 +10,8 @@ from functools import cache
 import numpy as np
 
 from cytoloop.app.changing import gate_verdict
-from cytoloop.app.claiming import ClaimRecord, claims_of, observed_changes, results_of
+from cytoloop.app.claiming import observed_changes
+from cytoloop.app.claims import ClaimRecord, claims_of, results_of
 from cytoloop.app.steering import release_limits
 from cytoloop.compliance.view import StudyView
 from cytoloop.core.batch import Batch

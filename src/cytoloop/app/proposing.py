@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cytoloop.app.changing import CARRIED, OPTIONS, Decided, change_shown, draft_problem, gate_verdict, next_master
-from cytoloop.app.claiming import ClaimRecord, Knows, claim_of, claims_of, lineage_of, what_is_due
+from cytoloop.app.claiming import Knows, claim_of, what_is_due
+from cytoloop.app.claims import ClaimRecord, claims_of, lineage_of
 from cytoloop.app.drafting import (
     NOTHING_TO_CLAIM,
     Ground,

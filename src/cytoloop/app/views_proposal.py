@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
-from cytoloop.app.claiming import ClaimRecord, ClaimState, arm_of, claims_of, lineage_of, results_of
+from cytoloop.app.claims import ClaimRecord, ClaimState, arm_of, claims_of, lineage_of, results_of
 from cytoloop.app.telling_claim import effect
 from cytoloop.app.views_results import attribute_words
 from cytoloop.app.views_shelf import Kept, Shelf

@@ -23,10 +23,11 @@ from cytoloop.adapters.plant.material import collected, harvested
 from cytoloop.adapters.plant.streams import stream
 from cytoloop.adapters.plant.vessel import Vessel
 from cytoloop.app.packs import read_pack
+from cytoloop.feedback.attributes import IN_PRODUCT
 from cytoloop.feedback.calibrate import scales
 from cytoloop.feedback.culture import STEP, Floats, begin, natural, schedule, simulate
 from cytoloop.feedback.dataset import Control, Start
-from cytoloop.feedback.forecast import IN_PRODUCT, Limits
+from cytoloop.feedback.forecast import Limits
 from cytoloop.feedback.predict import RELATIVE, culture_quantity, product_quantity
 from cytoloop.feedback.twin import NAMES, Twin
 from cytoloop.quality.specification import limits

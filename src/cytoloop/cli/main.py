@@ -4,88 +4,77 @@
 """
 
 import sys
+from importlib import import_module
 
 import typer
 
 from cytoloop import __version__
-from cytoloop.cli import (
-    alarm,
-    audit,
-    backup,
-    batch,
-    bench,
-    campaign,
-    checkpoint,
-    dataset,
-    demo,
-    equipment,
-    identity,
-    importing,
-    line,
-    order,
-    outcome,
-    pack,
-    people,
-    plant,
-    proposal,
-    recipe,
-    record,
-    simulate,
-    sparkplug,
-    store,
-    telemetry,
-    twin,
-    work,
-    worker,
-)
 from cytoloop.cli.output import err
 from cytoloop.core.errors import CytoloopError, FindingError
 
 STOPPED = 130
 """Exit code after Ctrl-C, as shells count it."""
 
-app = typer.Typer(
-    name="cytoloop",
-    help="Runs a cell or gene therapy as one closed loop: clinic, production, quality and compliance, feedback, a "
-    "signed change, the next batch.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.demo)
-app.command("serve")(record.serve)
-app.command("worker")(worker.worker)
-app.command("verify")(record.verify)
-app.command("audit")(audit.audit)
-app.command("simulate")(simulate.simulate)
-app.command("init")(store.init)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore_command)
-app.command("upgrade")(backup.upgrade_command)
-app.add_typer(alarm.app, name="alarm")
-app.add_typer(batch.app, name="batch")
-app.add_typer(checkpoint.app, name="checkpoint")
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(recipe.app, name="recipe")
-app.add_typer(proposal.app, name="proposal")
-app.add_typer(pack.app, name="pack")
-app.add_typer(people.app, name="people")
-app.add_typer(importing.app, name="import")
-app.add_typer(identity.app, name="identity")
-app.add_typer(telemetry.app, name="telemetry")
-app.add_typer(twin.app, name="twin")
-app.add_typer(campaign.app, name="campaign")
-plant.app.command("sparkplug")(sparkplug.serve)
-plant.app.command("listen")(sparkplug.listening)
-app.add_typer(plant.app, name="plant")
-app.add_typer(line.app, name="line")
-app.add_typer(order.app, name="order")
-app.add_typer(outcome.app, name="outcome")
-app.add_typer(work.app, name="work")
-app.add_typer(equipment.app, name="equipment")
-app.add_typer(bench.app, name="bench")
-app.add_typer(store.app, name="store")
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "demo"),
+    "serve": ("record", "serve"),
+    "worker": ("worker", "worker"),
+    "verify": ("record", "verify"),
+    "audit": ("audit", "audit"),
+    "simulate": ("simulate", "simulate"),
+    "init": ("store", "init"),
+    "backup": ("backup", "backup"),
+    "restore": ("backup", "restore_command"),
+    "upgrade": ("backup", "upgrade_command"),
+}
+"""Command -> the module of `cytoloop.cli` it stands in, and its function there."""
+
+GROUPS: dict[str, str] = {
+    "alarm": "alarm",
+    "batch": "batch",
+    "checkpoint": "checkpoint",
+    "dataset": "dataset",
+    "recipe": "recipe",
+    "proposal": "proposal",
+    "pack": "pack",
+    "people": "people",
+    "import": "importing",
+    "identity": "identity",
+    "telemetry": "telemetry",
+    "twin": "twin",
+    "campaign": "campaign",
+    "plant": "plant",
+    "line": "line",
+    "order": "order",
+    "outcome": "outcome",
+    "work": "work",
+    "equipment": "equipment",
+    "bench": "bench",
+    "store": "store",
+}
+"""Group of commands -> the module whose `app` it is."""
+
+
+def app_of(first: str | None = None) -> typer.Typer:
+    """The command line: whole, or with the command or group `first` alone, so that no other is loaded."""
+    app = typer.Typer(
+        name="cytoloop",
+        help="Runs a cell or gene therapy as one closed loop: clinic, production, quality and compliance, feedback, a "
+        "signed change, the next batch.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_options)
+    known = first in COMMANDS or first in GROUPS
+    for name, (module, function) in COMMANDS.items():
+        if not known or name == first:
+            app.command(name)(getattr(import_module(f"cytoloop.cli.{module}"), function))
+    for name, module in GROUPS.items():
+        if not known or name == first:
+            app.add_typer(import_module(f"cytoloop.cli.{module}").app, name=name)
+    return app
 
 
 def _version(shown: bool) -> None:
@@ -94,7 +83,6 @@ def _version(shown: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
 ) -> None:
@@ -109,7 +97,9 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code; errors are told in one sentence on the error stream."""
     try:
-        code = app(arguments, standalone_mode=False, prog_name="cytoloop")
+        words = sys.argv[1:] if arguments is None else arguments
+        first = next((word for word in words if not word.startswith("-")), None)
+        code = app_of(first)(words, standalone_mode=False, prog_name="cytoloop")
         if code == STOPPED:
             return _stopped()
         return code if isinstance(code, int) else 0

@@ -11,6 +11,7 @@ from cytoloop.adapters.opcua.security import PASSWORD, Access, ServerSecurity, p
 from cytoloop.adapters.opcua.users import add_user
 from cytoloop.app.packs import read_pack
 from cytoloop.app.plant import look_at, run_plant
+from cytoloop.cli import sparkplug
 from cytoloop.cli.connection import MODE, PASSWORD_FILE, POLICY, SECURITY, USER
 from cytoloop.cli.output import out, table
 
@@ -107,3 +108,7 @@ def _say(text: str) -> None:
 
 def _quiet() -> None:
     logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what goes wrong is said in one sentence of our own
+
+
+app.command("sparkplug")(sparkplug.serve)
+app.command("listen")(sparkplug.listening)

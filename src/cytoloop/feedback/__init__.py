@@ -2,17 +2,24 @@
 
 Pure; numpy and numba live here. What any simulator or plant can drive, without a record:
 
+    from cytoloop.feedback import Campaign, Controller, Twin
+
     Campaign(space, objectives, prior=None, seed=0)    suggest(n=1), observe(parameters, values)
     Twin.fit(batches), twin.forecast(readings, at)
     Controller(twin, gate).step(readings, at)
 
-They are described with examples in docs/reference/feedback-api.md.
+docs/reference/feedback-api.md describes them with examples that ran. A name is loaded when it is first asked for:
+numba and scipy take a second, and most commands need neither.
 """
 
-from cytoloop.feedback.control import Controller, Decision, Gate, Lever, Move, Moved, Verdict
-from cytoloop.feedback.forecast import Forecast, NotEnoughData
-from cytoloop.feedback.optimise import Campaign, Factor, Limit, Observation, Total
-from cytoloop.feedback.twin import Twin
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cytoloop.feedback.control import Controller, Decision, Gate, Lever, Move, Moved, Verdict
+    from cytoloop.feedback.forecast import Forecast, NotEnoughData
+    from cytoloop.feedback.optimise import Campaign, Factor, Limit, Observation, Total
+    from cytoloop.feedback.twin import Twin
 
 __all__ = [
     "Campaign",
@@ -31,3 +38,19 @@ __all__ = [
     "Twin",
     "Verdict",
 ]
+
+_MODULES = {
+    "control": ("Controller", "Decision", "Gate", "Lever", "Move", "Moved", "Verdict"),
+    "forecast": ("Forecast", "NotEnoughData"),
+    "optimise": ("Campaign", "Factor", "Limit", "Observation", "Total"),
+    "twin": ("Twin",),
+}
+"""Module -> the public names it holds."""
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _MODULES.items():
+        if name in names:
+            found: object = getattr(import_module(f"{__name__}.{module}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from cytoloop.core.facts.claim import Better, ClaimedAttribute, ClaimRule, ClaimVerdict, Scale
 from cytoloop.core.facts.feedback import Interval
+from cytoloop.feedback.attributes import IN_PRODUCT
 from cytoloop.feedback.claim import TEST, Floats, e_values
-from cytoloop.feedback.forecast import IN_PRODUCT, Limits
+from cytoloop.feedback.forecast import Limits
 from cytoloop.feedback.predict import RELATIVE
 
 ODDS = (2.0, 6.0)

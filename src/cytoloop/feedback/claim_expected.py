@@ -14,10 +14,10 @@ import numpy as np
 
 from cytoloop.core.facts.claim import ClaimedAttribute
 from cytoloop.core.recipe import operation_of
+from cytoloop.feedback.attributes import IN_PRODUCT
 from cytoloop.feedback.calibrate import fit_donor, values_of
 from cytoloop.feedback.culture import begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.forecast import IN_PRODUCT
 from cytoloop.feedback.predict import product_quantity
 from cytoloop.feedback.twin import Twin
 from cytoloop.feedback.virtual import plan_of

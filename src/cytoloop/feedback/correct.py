@@ -13,8 +13,8 @@ import numpy as np
 
 from cytoloop.core.facts.feedback import Interval, ParameterMove
 from cytoloop.core.words import Words
+from cytoloop.feedback.attributes import IN_PRODUCT
 from cytoloop.feedback.control import Lever
-from cytoloop.feedback.forecast import IN_PRODUCT
 from cytoloop.feedback.optimise import Campaign
 from cytoloop.feedback.predict import on_scale
 from cytoloop.feedback.propose_check import LEAST_VARIED, Executed, problem_with_sign

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from cytoloop.feedback.calibrate import (
     Donor,
@@ -182,7 +182,7 @@ def _scored(
             left = missed.error - judged.mean
             wide = float(np.hypot(judged.sd, missed.noise))
             relative.append(abs(float(np.expm1(-left))))
-            inside.append(abs(left) <= float(student.ppf(0.95, judged.freedom)) * wide)
+            inside.append(abs(left) <= float(stdtrit(judged.freedom, 0.95)) * wide)
     return relative, inside
 
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit
 
 from cytoloop.core.facts.feedback import ForecastMade, Interval
+from cytoloop.feedback.attributes import IN_PRODUCT, IN_VESSEL
 from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.culture import STEP, Floats, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control, Start
@@ -26,23 +26,6 @@ Limits = Mapping[str, tuple[float | None, float | None]]
 
 Bounds = Mapping[str, tuple[float | Floats | None, float | Floats | None]]
 """As `Limits`, where a limit may also differ from draw to draw, shape (draws,)."""
-
-IN_VESSEL: dict[str, str] = {
-    "viable_cell_density": "1e6 cells/mL",
-    "total_viable_cells": "1e6 cells",
-    "glucose": "mmol/L",
-    "lactate": "mmol/L",
-}
-"""Attributes forecast as a sample at harvest would show them -> unit."""
-
-IN_PRODUCT: dict[str, str] = {
-    "viability": "fraction",
-    "viable_car_cells": "1e6 cells",
-    "car_fraction": "fraction",
-    "memory_fraction": "fraction",
-    "vector_copy_number": "copies/cell",
-}
-"""Attributes forecast as the release sample of the finished product would show them -> unit."""
 
 CENTRED = 4.5
 """Days ahead up to which the mean of the drift was learned (`evaluate.HORIZONS`); beyond, it grows no more."""
@@ -109,7 +92,7 @@ def forecast(
         standing=standing,
         off={name: misfits(standing, name) for name in twin.residual},
         heavy={
-            name: each.reach * float(student.ppf(0.95, each.freedom)) / NORMAL for name, each in twin.residual.items()
+            name: each.reach * float(stdtrit(each.freedom, 0.95)) / NORMAL for name, each in twin.residual.items()
         },
         values=values, runs=runs, shocks=shocks,
     )  # fmt: skip

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from cytoloop.feedback.attributes import IN_PRODUCT
 from cytoloop.feedback.calibrate import scales
 from cytoloop.feedback.culture import begin, natural, schedule, simulate
-from cytoloop.feedback.forecast import IN_PRODUCT, Limits, measured, meets, results_at
+from cytoloop.feedback.forecast import Limits, measured, meets, results_at
 from cytoloop.feedback.in_silico import Experiment
 from cytoloop.feedback.twin import DRIFT, NAMES, Twin
 from cytoloop.feedback.virtual import plan_of

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from cytoloop.feedback.culture import Floats
 
@@ -73,7 +73,7 @@ def foretell(model: Mixed, design: Floats, seen: Group | None = None) -> tuple[F
         covariance = covariance - gain @ seen.design @ covariance
     middle = design @ mean
     width = np.sqrt(np.einsum("ij,jk,ik->i", design, covariance, design) + model.noise**2)
-    reach = float(student.ppf(0.95, model.donors + PRIOR_DONORS)) * width
+    reach = float(stdtrit(model.donors + PRIOR_DONORS, 0.95)) * width
     return middle, middle - reach, middle + reach
 
 

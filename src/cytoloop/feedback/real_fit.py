@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from cytoloop.core.errors import UserError
 from cytoloop.feedback.calibrate import values_of
@@ -262,7 +262,7 @@ def _share_score(table: str, shares: Mapping[str, float]) -> TableScore:
     for place in range(count):
         others = np.delete(logits, place)
         middle, sd = float(others.mean()), float(others.std(ddof=1))
-        reach = float(student.ppf(0.95, count - 2)) * sd * float(np.sqrt(1.0 + 1.0 / (count - 1)))
+        reach = float(stdtrit(count - 2, 0.95)) * sd * float(np.sqrt(1.0 + 1.0 / (count - 1)))
         middles.append(1.0 / (1.0 + np.exp(-middle)))
         insides.append(abs(logits[place] - middle) <= reach)
         naives.append(float(np.delete(values, place).mean()))

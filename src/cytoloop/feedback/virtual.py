@@ -12,10 +12,11 @@ import numpy as np
 
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.feedback import Interval
+from cytoloop.feedback.attributes import IN_PRODUCT
 from cytoloop.feedback.calibrate import PopulationFit, scales
 from cytoloop.feedback.culture import Floats, begin, natural, schedule, simulate
 from cytoloop.feedback.dataset import Control, Start
-from cytoloop.feedback.forecast import IN_PRODUCT, Bounds, Limits, probability, results_at
+from cytoloop.feedback.forecast import Bounds, Limits, probability, results_at
 from cytoloop.feedback.predict import RELATIVE, error, on_scale
 from cytoloop.feedback.twin import DRIFT, NAMES, Twin
 

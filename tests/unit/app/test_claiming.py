@@ -8,7 +8,8 @@ import pytest
 
 from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.adapters.memory import MemoryStore
-from cytoloop.app.claiming import claims_of, lineage_of, observed_changes, what_is_due
+from cytoloop.app.claiming import observed_changes, what_is_due
+from cytoloop.app.claims import claims_of, lineage_of
 from cytoloop.app.demo import START
 from cytoloop.app.drafting import found_on, problem_with
 from cytoloop.app.learning import Learner

@@ -9,7 +9,7 @@ import pytest
 
 from cytoloop.adapters.clocks import SimulatedClock
 from cytoloop.app.bootstrap import readable_record, readable_store, writable_record
-from cytoloop.app.claiming import claims_of
+from cytoloop.app.claims import claims_of
 from cytoloop.app.demo import START, Demonstration, demonstrate, drawn_patients
 from cytoloop.app.packs import read_pack
 from cytoloop.app.steering import Steering

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from cytoloop.adapters.tables import read_tables
 from cytoloop.cli import twin_ivt
-from cytoloop.cli.main import app
+from cytoloop.cli.main import app_of
 from cytoloop.core.errors import UserError
 from cytoloop.feedback.ivt_fit import IvtFit, IvtScore, fit_ivt
 from cytoloop.feedback.ivt_tables import PUBLISHED, RATES, ROSA, SOLUBILITY, TRAJECTORIES, published, read_runs
@@ -140,7 +140,7 @@ def test_a_fit_foretells_runs_left_out_on_the_command_line(tmp_path: Path) -> No
     truth = BELIEVED.copy()
     truth[[0, 7, 9]] *= (1.8, 2.5, 0.5)
     written(tmp_path, truth)
-    done = CliRunner().invoke(app, ["twin", "fit", str(tmp_path), "--json"])
+    done = CliRunner().invoke(app_of("twin"), ["twin", "fit", str(tmp_path), "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout.splitlines()[-1])
     scores = {each["observable"]: each for each in found["scores"]}
@@ -157,7 +157,7 @@ def test_a_fit_is_shown_beside_the_published_parameters(tmp_path: Path, monkeypa
     found = IvtFit(parameters={"k_i": (3.0, 0.1)}, scores=(score,), unidentified=("k_on",))
     monkeypatch.setattr(twin_ivt, "fit_ivt", lambda runs, paper: found)
     written(tmp_path, BELIEVED)
-    shown = CliRunner().invoke(app, ["twin", "fit", str(tmp_path)])
+    shown = CliRunner().invoke(app_of("twin"), ["twin", "fit", str(tmp_path)])
     assert shown.exit_code == 0, shown.output
     assert "6.0%" in shown.output
     assert "the tables say little of: k_on" in shown.output
