@@ -151,7 +151,7 @@ def _objective(twin: Twin, estimate: Estimate, peer: dict[str, JSON] | None) -> 
     levers = {name: replace(lever, step=np.inf) for name, lever in gate(PACK, several=True).levers.items()}
     del levers[DURATION]
     free = Gate(levers=levers, duration=264.0, rest=0.0, design_space=frozenset(levers))
-    plan = planned(nominal, free, caution=(0.0, 1.0, 0.0), harm=1.0)
+    plan = planned(nominal, free, caution=(0.0, 1.0, 0.0))
     ours = _reached(twin, nominal, [[plan.targets[PERFUSION], plan.targets[IL2]]] * 20)
     theirs = _reached(twin, nominal, cast(list[list[float]], peer["plan"])) if peer else None
     return row(

@@ -27,7 +27,15 @@ TAKEN = 30
 """Donors on whom the gap is taken apart."""
 FEW = 3
 """Finished batches of a twin that hardly knows its plant."""
-_FREE = {"caution": 0.0, "foresight": 0.0, "patience": 0.0, "strange": 0.0, "dead_band": 0.001, "loss": 1e9}
+_FREE = {
+    "caution": 0.0,
+    "foresight": 0.0,
+    "patience": 0.0,
+    "strange": 0.0,
+    "dead_band": 0.001,
+    "loss": 1e9,
+    "harm": 1e9,
+}
 """A controller without guards."""
 
 Fit = Callable[[Sequence[BatchHistory], int], Twin]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.control_kernel import CELLS, INFINITE, MEMORY, VIABILITY
@@ -109,7 +109,7 @@ def doubt_of(batches: int) -> float:
     """By how much the 90 % interval for a new donor is wider than the normal one, when spreads were estimated from so
     many donors: Student's, times the error of the mean. The prior's figures are no donors of the plant."""
     count = max(batches, FEWEST)
-    return float(student.ppf(0.95, count - 1) / NORMAL * np.sqrt(1.0 + 1.0 / count))
+    return float(stdtrit(count - 1, 0.95) / NORMAL * np.sqrt(1.0 + 1.0 / count))
 
 
 def spread_out(found: Estimate, hours: Any) -> Floats:
