@@ -31,7 +31,7 @@ from cytoloop.feedback.dataset import BatchHistory, Control
 from cytoloop.feedback.evaluate import fit_and_check
 from cytoloop.feedback.twin import FIXED, NAMES, Twin
 
-DONORS, QUICK_DONORS = 60, 2
+DONORS, QUICK_DONORS = 80, 2
 PAST, QUICK_PAST = 12, 3
 """Finished batches of the pack's recipe that the twin is fitted on."""
 STEPS, QUICK_STEPS = 3000, 100

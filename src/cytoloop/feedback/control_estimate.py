@@ -134,8 +134,8 @@ def _shift(twin: Twin, known: BatchHistory, at: float, donor: Donor, hours: Floa
 def _shift_of(standing: Standing, name: str, hours: Floats) -> tuple[Floats, Floats]:
     days, taught = hours / 24.0, standing.twin.residual.get(name)
     if taught is None:
-        mean, sd = standing.twin.drift[name]
-        return mean * np.minimum(days, CENTRED), sd * np.sqrt(days)
+        trend, spread = standing.twin.drift[name]
+        return trend * np.minimum(days, CENTRED), spread * np.sqrt(days)
     mean, sd = taught.correction(features(standing, name, [standing.at + hour for hour in hours]), days)
     return mean, taught.reach * sd
 

@@ -18,7 +18,7 @@ def history_from(readings: BatchHistory | Mapping[str, Any], at: float) -> Batch
 
     UserError says what is missing, or what cannot be.
     """
-    if not (isinstance(at, float | int) and math.isfinite(at) and at >= 0):
+    if not (math.isfinite(at) and at >= 0):
         raise UserError(f"at is {at!r}; give the hour of the culture, 0 or more")
     if isinstance(readings, Mapping):
         missing = [name for name in ("start", "controls", "readings") if name not in readings]

@@ -16,7 +16,7 @@ from cytoloop.app.steering import Steering
 from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf
-from cytoloop.compliance.cn_sc818 import local_day
+from cytoloop.compliance.workdays import local_day
 from cytoloop.core.batch import Batch, fold
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.clinic import MaterialCollected, OutcomeRecorded, ProductAdministered
