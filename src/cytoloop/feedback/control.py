@@ -77,7 +77,7 @@ class Controller:
     """Share of the scenarios that count as the worst."""
     foresight: float = field(default=0.5, kw_only=True)
     """How much of the choice of the harvest later counts will still allow to mend, 0 to 1."""
-    patience: float = field(default=0.5, kw_only=True)
+    patience: float = field(default=0.25, kw_only=True)
     """Share of what perfect knowledge would add that a day's counts are taken to tell, before a lever is chosen."""
     strange: float = field(default=0.3, kw_only=True)
     """Standard deviation, in logits for an e-fold of cells, of what a plan that nobody ran yet does to viability and
