@@ -87,7 +87,7 @@ def test_a_move_never_leaves_its_range_its_step_or_the_one_lever(
         moved=tuple(Moved(parameter=name, at=at - ago) for name in names),
         design_space=frozenset(levers) if several else frozenset(),
     )
-    found = Controller(FITTED, gate, limits=LIMITS, draws=8, dead_band=0.001, loss=1.0, harm=1.0).step(made, at)
+    found = Controller(FITTED, gate, limits=LIMITS, draws=8, dead_band=0.001, loss=1.0).step(made, at)
     assert "the numbers failed" not in found.why.en
     assert several or len(found.moves) <= 1
     if names and ago < gate.rest:

@@ -34,7 +34,6 @@ _FREE = {
     "strange": 0.0,
     "dead_band": 0.001,
     "loss": 1e9,
-    "harm": 1e9,
 }
 """A controller without guards."""
 

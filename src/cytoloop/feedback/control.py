@@ -86,8 +86,6 @@ class Controller:
     """Gain in yield below which nothing is moved."""
     loss: float = field(default=0.05, kw_only=True)
     """Mean loss over holding that the worst scenarios may show; less with few batches (`control_estimate.doubt_of`)."""
-    harm: float = field(default=0.15, kw_only=True)
-    """The same for the worst tenth: a batch lost weighs more than the mean of a quarter shows."""
     least_batches: int = field(default=3, kw_only=True)
     """Finished batches that the twin must have been fitted on: the pack's own figures move nothing."""
     least_together: int = field(default=9, kw_only=True)
@@ -113,7 +111,7 @@ class Controller:
         return {
             "draws": self.draws, "margin": self.margin, "caution": self.caution, "worst": self.worst,
             "foresight": self.foresight, "patience": self.patience, "strange": self.strange,
-            "dead_band": self.dead_band, "loss": self.loss, "harm": self.harm, "least_batches": self.least_batches,
+            "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
             "least_together": self.least_together,
             "counts": self.counts, "lead": self.lead, "seed": self.seed,
         }  # fmt: skip
@@ -159,11 +157,11 @@ class Controller:
         if not found.misfit <= TRUSTED_MISFIT:
             return Decision(why=told.NOT_TRUSTED)
         plan = planned(found, gate, caution=(self.caution, self.worst, self.foresight))
-        if not math.isfinite(plan.gain + plan.tail + plan.tenth):
+        if not math.isfinite(plan.gain + plan.tail):
             return Decision(why=told.POISONED)
         if plan.gain < self.dead_band:
             return Decision(why=told.HOLD, plan=plan)
-        if plan.tail < -self.loss / found.doubt or plan.tenth < -self.harm / found.doubt:
+        if plan.tail < -self.loss / found.doubt:
             return Decision(why=told.RISKY, plan=plan)
         if self.patience * plan.told > plan.delay > 0.0 and not gate.moved:
             return Decision(why=told.UNDECIDED, plan=plan)

@@ -48,9 +48,7 @@ class Plan:
     gain: float
     """Mean gain in yield over holding, as a share of the better of the two."""
     tail: float
-    """The same over the scenarios that gain least, by the share that counts as the worst."""
-    tenth: float
-    """The same over the tenth that gains least."""
+    """The same over the scenarios that gain least."""
     worth: float
     """Robust worth of the plan, 1e6 cells in specification."""
     held: float
@@ -89,24 +87,19 @@ def planned(found: Estimate, gate: Gate, *, caution: tuple[float, float, float])
     chosen = int(best[CHOSEN])
     gain = kept[chosen] - kept[NONE]
     scale = max(float(kept[NONE].mean()), float(kept[chosen].mean()), 1e-9)
-    ordered = np.sort(gain) / scale
+    worst = np.sort(gain)[: max(1, round(caution[1] * len(gain)))]
     return Plan(
         moves=_moves(best, levers, gate, found.at + float(hours[int(best[HARVEST])]) - found.begins),
         targets={PERFUSION: float(best[FIRST]), IL2: float(best[SECOND])},
         harvest_at=found.at + float(hours[int(best[HARVEST])]),
         held_until=found.begins + (gate.planned or 0.0),
         gain=float(gain.mean()) / scale,
-        tail=_mean_of_least(ordered, caution[1]),
-        tenth=_mean_of_least(ordered, 0.1),
+        tail=float(worst.mean()) / scale,
         worth=float(best[WORTH]),
         held=float(best[LEVER]),
         told=_told(kept, best, free) / scale,
         delay=max(0.0, float(best[WORTH] - best[DELAYED])) / scale if chosen in (RATE, CYTOKINE) else 0.0,
     )
-
-
-def _mean_of_least(ordered: Floats, share: float) -> float:
-    return float(ordered[: max(1, round(share * len(ordered)))].mean())
 
 
 def _told(kept: Floats, best: Floats, free: list[str]) -> float:

@@ -75,9 +75,7 @@ def test_a_design_space_moves_several_and_no_lever_is_forgotten(twin: Twin) -> N
 
 def test_a_twin_of_few_batches_moves_one_lever_even_in_a_design_space(twin: Twin) -> None:
     few = replace(twin, batches=twin.batches[:8])
-    found = Controller(few, gate(design_space=frozenset(LEVERS)), limits=LIMITS, loss=1.0, harm=1.0).step(
-        READINGS, 121.0
-    )
+    found = Controller(few, gate(design_space=frozenset(LEVERS)), limits=LIMITS, loss=1.0).step(READINGS, 121.0)
     assert len(found.moves) == 1
 
 
