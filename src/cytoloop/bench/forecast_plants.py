@@ -9,14 +9,16 @@ batch, and it drifts).
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import cast
 
 import numpy as np
 import yaml
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from cytoloop.adapters.plant.biology import Environment
 from cytoloop.adapters.plant.culture import GLUCOSE, LACTATE, activated, seeded, transduced
-from cytoloop.adapters.plant.donors import Distribution, draw_donor
+from cytoloop.adapters.plant.donors import ASSUMED, MEASURED, Distribution, draw_donor
 from cytoloop.adapters.plant.material import harvested
 from cytoloop.feedback.dataset import BatchHistory, Control, Start, history
 
@@ -97,11 +99,42 @@ def recipe(generator: np.random.Generator) -> Recipe:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equations:
+    """A plant's own equations: what somebody would have to know to forecast as well as its readings allow."""
+
+    course: Callable[[Recipe, Floats], Course]
+    """Recipe and donor -> the culture. A donor is standard normal, shape (len(uniform),)."""
+    uniform: tuple[bool, ...]
+    """Whether the donor's figure is drawn from a range, not from a bell."""
+
+
+def batch(name: str, stream: int, equations: Equations, donor: int, assays: Assays) -> Case:
+    """The batch of `donor`: recipe, donor, and then the noise, all from one stream of dice."""
+    generator = np.random.default_rng([stream, donor])
+    plan = recipe(generator)
+    drawn = [ndtri(generator.random()) if flat else generator.standard_normal() for flat in equations.uniform]
+    return _case(f"{name}-{donor}", plan, equations.course(plan, np.array(drawn)), assays, generator)
+
+
+class _Given:
+    """Stands in for dice where a donor's figures are known."""
+
+    def __init__(self, values: Floats) -> None:
+        self.values = iter(values.tolist())
+
+    def standard_normal(self) -> float:
+        """The next figure."""
+        return float(next(self.values))
+
+
 def facility(donor: int, assays: Assays) -> Case:
     """The simulated facility's culture: 28 kinds of cells (`adapters.plant`)."""
-    generator = np.random.default_rng([101, donor])
-    plan = recipe(generator)
-    person = draw_donor(_DONORS, generator)
+    return batch("facility", 101, EQUATIONS["facility"], donor, assays)
+
+
+def _facility(plan: Recipe, z: Floats) -> Course:
+    person = draw_donor(_DONORS, cast("np.random.Generator", _Given(z)))
     culture = seeded(
         density=plan.start.seeding_density, volume=200.0, viability=0.95, purity=0.96, cd4=person.cd4_fraction,
         memory=person.memory, il2=100.0, donor=person.factors,
@@ -117,23 +150,22 @@ def facility(donor: int, assays: Assays) -> Case:
         culture = culture.grown(1.0, Environment(perfusion=flow, il2=100.0, temperature=37.0))
     table = np.array(rows)
     viable = table[:, 0] / 200.0
-    course = Course(
+    return Course(
         viable=viable, dead=viable * (1.0 / table[:, 1] - 1.0), glucose=table[:, 2], lactate=table[:, 3],
         memory=table[:, 4], car=float(bag.car),
     )  # fmt: skip
-    return _case(f"facility-{donor}", plan, course, assays, generator)
 
 
 def gompertz(donor: int, assays: Assays) -> Case:
     """Gompertz growth whose pace fades with its own clock, death that follows hunger with a day's delay, and cells
     that turn from making lactate to eating it when glucose runs low. Nothing of it is in the twin."""
-    generator = np.random.default_rng([202, donor])
-    plan = recipe(generator)
-    pace, fading = 0.085 * _spread(generator, 0.15), 0.0085 * _spread(generator, 0.2)
-    late, mortal = generator.uniform(18.0, 34.0), 0.0016 * _spread(generator, 0.35)
-    hunger, upkeep = 0.95 * _spread(generator, 0.15), 0.020 * _spread(generator, 0.2)
-    kept, loss = generator.uniform(0.5, 0.9), 0.0030 * _spread(generator, 0.25)
-    viable, dead = plan.start.seeding_density * generator.uniform(0.75, 0.95), 0.1
+    return batch("gompertz", 202, EQUATIONS["gompertz"], donor, assays)
+
+
+def _gompertz(plan: Recipe, z: Floats) -> Course:
+    pace, fading, mortal, hunger, upkeep, loss = _GOMPERTZ * np.exp(_BETWEEN * z[[0, 1, 3, 4, 5, 7]])
+    late, kept, living, car = _LOWEST + _RANGE * ndtr(z[[2, 6, 8, 9]])
+    viable, dead = plan.start.seeding_density * living, 0.1
     glucose, lactate, memory = 18.0, 0.5, kept
     stress = np.full(241, 0.001)
     rows, dt = [], 0.1
@@ -153,11 +185,10 @@ def gompertz(donor: int, assays: Assays) -> Case:
         lactate = max(0.0, lactate + dt * (1.5 * eaten - back - flow * lactate))
         memory *= 1.0 - dt * (loss * (0.3 + rate / pace) + 0.0006)
     table = np.array(rows)
-    course = Course(
+    return Course(
         viable=table[:, 0], dead=table[:, 1], glucose=table[:, 2], lactate=table[:, 3], memory=table[:, 4],
-        car=float(generator.uniform(0.25, 0.5)),
+        car=float(car),
     )  # fmt: skip
-    return _case(f"gompertz-{donor}", plan, course, assays, generator)
 
 
 def _spread(generator: np.random.Generator, sd: float) -> float:
@@ -207,4 +238,11 @@ _DONORS = Distribution.from_data(
     yaml.safe_load((files("cytoloop.packs") / "car_t_cd19" / "donors.yaml").read_text("utf-8"))
 )
 
+_GOMPERTZ = np.array([0.085, 0.0085, 0.0016, 0.95, 0.020, 0.0030])
+_BETWEEN = np.array([0.15, 0.2, 0.35, 0.15, 0.2, 0.25])
+_LOWEST, _RANGE = np.array([18.0, 0.5, 0.75, 0.25]), np.array([16.0, 0.4, 0.2, 0.25])
+EQUATIONS: Mapping[str, Equations] = {
+    "facility": Equations(course=_facility, uniform=(False,) * (len(MEASURED) + len(ASSUMED))),
+    "gompertz": Equations(course=_gompertz, uniform=(False, False, True, False, False, False, True, False, True, True)),
+}
 PLANTS: Mapping[str, Plant] = {"facility": facility, "gompertz": gompertz}

@@ -36,7 +36,7 @@ def rows(options: Options) -> list[Row]:
 
 
 def _in_flight(options: Options) -> list[Row]:
-    batches = 60 if options.quick else 10_000
+    batches = 20 if options.quick else 10_000
     options.tick(f"a record of {batches:,} batches in flight")
     path = options.scratch / "in-flight.db"
     entries = write(path, batches, WAITS, ScaledClock().now())

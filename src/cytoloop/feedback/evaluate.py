@@ -23,7 +23,8 @@ from cytoloop.feedback.calibrate import (
 )
 from cytoloop.feedback.culture import STEP, Floats, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.features import Standing, features
+from cytoloop.feedback.features import Standing, features, read
+from cytoloop.feedback.hindsight import COUNT, looked, wander
 from cytoloop.feedback.predict import culture_quantity, error, scaled
 from cytoloop.feedback.residual import Residual
 from cytoloop.feedback.residual_fit import Judged, Miss, fit_residual
@@ -60,6 +61,10 @@ class Missed:
     """Of the measurement, same scale."""
     moment: float
     """h of the measurement."""
+    hindsight: float
+    """As `error`, of what later measurements together say came."""
+    weights: Mapping[float, float] = field(hash=False)
+    """Share of each hour's measurement in that."""
     last: bool
     """The attribute's last result, at a horizon that the drift is learned from."""
     features: Floats = field(hash=False)
@@ -97,11 +102,15 @@ def left_out(
     """The batch at `place` forecast by a population of the others."""
     others: list[Donor] = [donor for index, donor in enumerate(fit.donors) if index != place]
     twin = updated_population(fit.twin, prior, others)
-    return [missed for hours in ORIGINS for missed in foretold(twin, histories[place], hours, generator)]
+    walk = wander(histories, error(twin, COUNT))
+    return [missed for hours in ORIGINS for missed in foretold(twin, histories[place], hours, generator, walk)]
 
 
-def foretold(twin: Twin, history: BatchHistory, hours: float, generator: np.random.Generator) -> list[Missed]:
-    """Results of each drifting attribute against their forecast from `hours` before the last count."""
+def foretold(
+    twin: Twin, history: BatchHistory, hours: float, generator: np.random.Generator, walk: float
+) -> list[Missed]:
+    """Results of each drifting attribute against their forecast from `hours` before the last count; `walk` is the
+    wander of the biomass signal's gain (`hindsight`)."""
     counts = history.observations.get("viable_cell_density")
     if not counts:
         return []
@@ -114,13 +123,22 @@ def foretold(twin: Twin, history: BatchHistory, hours: float, generator: np.rand
     values = values_of(twin, draw(donor, _DRAWS, generator))
     end = max(hour for pairs in later.values() for hour, _ in pairs)
     runs = simulate(twin, values, begin(values, known.start), schedule(known.controls, known.start.il2, end))
-    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0])
-    return [
+    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0], read=read(known, at, runs[0]))
+    found = [
         _missed(standing, name, pair, _expected(standing, name, values, runs[:, round(pair[0] / STEP)]),
                 last=pair == pairs[-1] and hours in HORIZONS)
         for name, pairs in later.items()
         for pair in pairs
     ]  # fmt: skip
+    return [_in_hindsight(missed, history, at, error(twin, COUNT), walk) for missed in found]
+
+
+def _in_hindsight(missed: Missed, history: BatchHistory, at: float, noise: float, walk: float) -> Missed:
+    """A count is held against what all counts after the forecast and the biomass signal say of its hour."""
+    known = looked(history, at, missed.moment, noise, walk) if missed.attribute == COUNT else None
+    if known is None:
+        return missed
+    return replace(missed, hindsight=known.value - missed.middle, weights=known.weights)
 
 
 def _expected(standing: Standing, name: str, values: Floats, states: Floats) -> Floats:
@@ -139,11 +157,14 @@ def _missed(standing: Standing, name: str, pair: tuple[float, float], expected: 
         slope = 1.0 / max(middle, 1.0)
     elif name != "viable_cell_density":
         slope = 1.0 / max(middle * (1.0 - middle), 0.02)
+    off = float(scaled(name, np.array(value)) - scaled(name, np.array(middle)))
     return Missed(
         attribute=name,
         days=(at - standing.at) / 24.0,
         middle=float(scaled(name, np.array(middle))),
-        error=float(scaled(name, np.array(value)) - scaled(name, np.array(middle))),
+        error=off,
+        hindsight=off,
+        weights={at: 1.0},
         posterior=float(np.std(scaled(name, expected))),
         noise=error(standing.twin, name) * slope,
         moment=at,
@@ -158,8 +179,8 @@ def _residual(
     return fit_residual(
         [
             Miss(
-                donor=donor, days=m.days, error=m.error, posterior=m.posterior, noise=m.noise, moment=m.moment,
-                features=m.features,
+                donor=donor, days=m.days, error=m.hindsight, posterior=m.posterior, noise=m.noise, moment=m.moment,
+                weights=m.weights, features=m.features,
             )
             for donor, found in enumerate(each)
             for m in found

@@ -17,7 +17,7 @@ from cytoloop.feedback.attributes import IN_PRODUCT, IN_VESSEL
 from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.culture import STEP, Floats, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control, Start
-from cytoloop.feedback.features import Standing, features, misfits
+from cytoloop.feedback.features import Standing, features, misfits, read
 from cytoloop.feedback.predict import RELATIVE, culture_quantity, error, on_scale, product_quantity, scaled
 from cytoloop.feedback.twin import DRIFT, Twin
 
@@ -87,7 +87,7 @@ def forecast(
     plan = schedule((*known.controls, *controls), known.start.il2, max(harvest_at, at))
     runs = simulate(twin, values, begin(values, known.start), plan)
     shocks = generator.standard_normal((len(DRIFT), draws))
-    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0])
+    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=runs[0], read=read(known, at, runs[0]))
     ahead = _Ahead(
         standing=standing,
         off={name: misfits(standing, name) for name in twin.residual},

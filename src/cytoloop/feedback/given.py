@@ -192,11 +192,12 @@ def _possible(made: BatchHistory) -> None:
 
 
 def _together(found: Sequence[BatchHistory], name: str, factor: float) -> None:
-    """Refuses a batch whose highest reading is far off all the others'."""
+    """Refuses a batch whose highest reading is far off all the others'; a solute may be used up, or not made yet."""
     highs = {each.batch: max(v for _, v in each.observations[name]) for each in found if each.observations.get(name)}
     middle = median(highs.values()) if highs else 0.0
     for batch, high in highs.items():
-        if middle > 0 and high > 0 and not 1.0 / factor < high / middle < factor:
+        least = 1.0 / factor if name == "viable_cell_density" else 0.0
+        if middle > 0 and high > 0 and not least < high / middle < factor:
             raise UserError(
                 f"batch {batch}: its highest {name} is {high:g}, the other batches' about {middle:g}: their units"
                 f" contradict each other; give all in {UNITS.get(name, 'the house unit')}"

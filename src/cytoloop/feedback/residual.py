@@ -24,11 +24,17 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 
-LEVEL = ("level",)
+LEVEL = ("level", "offset")
 """Features that act at once."""
-RATE = ("constant", "slope", "growth_now", "growth_ahead", "density", "glucose", "lactate", "age", "pace", "crowding")
+STATE = ("growth_now", "growth_ahead", "density", "glucose", "lactate", "age", "pace", "crowding")
+"""Of the twin's best course and donor."""
+READ = ("read_density", "read_growth", "read_growth_before", "read_glucose", "read_lactate", "perfusion")
+"""Of the readings alone, whatever the twin makes of them."""
+RATE = ("constant", "slope", *STATE, *READ)
 """Features that act in proportion to the days ahead."""
 FEATURES = (*LEVEL, *RATE)
+PLAIN = ("level", "offset", "slope", "constant")
+"""Features on a scale of their own."""
 
 _FURTHEST = 2.5
 """Standard units beyond which a feature corrects no more."""
@@ -100,8 +106,9 @@ _PARTS = ("posterior", "spread", "moment", "reach", "donors")
 
 
 def residuals_of(figures: Mapping[str, tuple[float, float]]) -> dict[str, Residual]:
-    """The residuals that `figures` hold; empty when they hold none."""
+    """The residuals that `figures` hold; none of an attribute whose figures know other features: the drift stays."""
     names = {name.split(":")[1] for name in figures if name.startswith("residual:")}
+    names = {name for name in names if all(f"residual:{name}:weight:{feature}" in figures for feature in FEATURES)}
     return {name: _residual(f"residual:{name}", figures) for name in sorted(names)}
 
 

@@ -1,27 +1,25 @@
 """Residual fit: amplitudes, weights and spreads of `residual` from forecasts of donors left out in turn."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from cytoloop.feedback.residual import FEATURES, RATE, REACH_COUNT, Floats, Residual, design
+from cytoloop.feedback.residual import FEATURES, PLAIN, REACH_COUNT, READ, STATE, Floats, Residual, design
 
-_AMPLITUDES = {"level": 0.25, "slope": 0.25, "constant": 0.3}
+_AMPLITUDES = {"level": 0.25, "slope": 0.25, "constant": 0.3, "offset": 0.3}
 """Prior amplitude of a weight: of misfits per unit; of the others, per standard unit and day, as a share of the
 drift's spread believed beforehand (_AMPLITUDE where none is named)."""
 _AMPLITUDE = 0.1
-_GROUPS = (("constant",), ("level", "slope"), tuple(name for name in RATE if name not in ("slope", "constant")))
+_GROUPS = (("constant", "offset"), ("level", "slope"), STATE, READ)
 _SPREAD, _MOMENT = 0.1, 0.15
 """Prior of b [1/d] and c [1/sqrt(d)], as shares of that spread: equations are never quite right."""
-_BELIEVED, _BELIEFS = np.array([0.0, 0.0, 0.0, 0.0, 1.4]), np.array([0.5, 0.5, 0.5, 0.25, 1.0])
+_BELIEVED, _BELIEFS = np.array([0.0, 0.0, 0.0, 0.0, 1.4]), np.array([0.5, 0.5, 0.5, 0.15, 1.0])
 """Priors of the logs of a, b, c and n, the measurement's error over the one stated, and of the logit of what forecasts
 made at different hours have in common: mean and standard deviation."""
 _NUGGET = 1e-6
-_SURE = 1.96
-"""Standard errors by which more features must foretell donors left out better than fewer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,10 @@ class Miss:
     noise: float
     """Standard deviation of the measurement it was held against, same scale."""
     moment: float
-    """h of the measurement: forecasts held against the same one share its error."""
+    """h of the measurement."""
+    weights: Mapping[float, float] = field(hash=False)
+    """h of a measurement -> its share in what the forecast is held against (`hindsight`): forecasts that are held
+    against the same ones share their errors. `noise` is that of each."""
     features: Floats = field(hash=False)
     """In the order of FEATURES, raw."""
 
@@ -64,7 +65,7 @@ def fit_residual(misses: Sequence[Miss], typical: float) -> tuple[Residual, tupl
     raw = np.array([miss.features for miss in misses])
     centre, scale = _scales(raw)
     blocks = _blocks(misses, (raw - centre) / scale, typical)
-    sizes = _chosen(blocks)
+    sizes = _most_likely(blocks)
     fit = _fit(blocks, sizes)
     squares = fit.squares(blocks)
     taught = Residual(
@@ -78,7 +79,7 @@ def fit_residual(misses: Sequence[Miss], typical: float) -> tuple[Residual, tupl
 def _scales(raw: Floats) -> tuple[Floats, Floats]:
     """Centre and scale of the features; misfits are already on the scale of errors."""
     centre, scale = raw.mean(axis=0), raw.std(axis=0)
-    plain = [FEATURES.index(name) for name in ("level", "slope", "constant")]
+    plain = [FEATURES.index(name) for name in PLAIN]
     centre[plain], scale[plain] = 0.0, 1.0
     return centre, np.maximum(scale, 1e-6 * (1.0 + np.abs(centre)))
 
@@ -121,7 +122,8 @@ def _blocks(misses: Sequence[Miss], features: Floats, typical: float) -> _Blocks
     days, noise = padded([miss.days for miss in misses]), padded([miss.noise for miss in misses])
     moments = padded([miss.moment for miss in misses])
     same = np.abs(moments[:, :, None] - moments[:, None, :]) < 0.25
-    known = same * noise[:, :, None] * noise[:, None, :]
+    shares = _shares(misses)[places] * there[:, :, None]
+    known = np.einsum("dih,djh->dij", shares, shares) * noise[:, :, None] * noise[:, None, :]
     origins = moments - 24.0 * days
     rows = design(features, np.array([miss.days for miss in misses]))[places] * there[:, :, None]
     return _Blocks(
@@ -130,6 +132,12 @@ def _blocks(misses: Sequence[Miss], features: Floats, typical: float) -> _Blocks
         together=np.abs(origins[:, :, None] - origins[:, None, :]) < 0.25,
         known=known,
     )  # fmt: skip
+
+
+def _shares(misses: Sequence[Miss]) -> Floats:
+    """Share of each hour's measurement in what a forecast is held against, shape (misses, hours)."""
+    hours = sorted({hour for miss in misses for hour in miss.weights})
+    return np.array([[miss.weights.get(hour, 0.0) for hour in hours] for miss in misses])
 
 
 def _amplitudes(groups: Floats, typical: float) -> Floats:
@@ -161,12 +169,6 @@ class _Fit:
         """Mean square of each donor's errors over what the other donors expected."""
         ratio = blocks.there * (blocks.errors - self.means) ** 2 / (self.variances + self.noise)
         return [float(row) for row in ratio.sum(axis=1) / blocks.there.sum(axis=1)]
-
-    def scores(self, blocks: _Blocks) -> Floats:
-        """Mean log predictive density of each donor's errors, by the other donors."""
-        total = self.variances + self.noise
-        each = -0.5 * blocks.there * ((blocks.errors - self.means) ** 2 / total + np.log(total))
-        return np.asarray(each.sum(axis=1) / blocks.there.sum(axis=1))
 
 
 def _fit(blocks: _Blocks, sizes: Floats) -> _Fit:
@@ -207,41 +209,22 @@ def _remainder(blocks: _Blocks, sizes: Floats) -> Floats:
     return np.asarray(_measured(blocks, n) + np.where(blocks.together, 1.0, common) * shared + blocks.same * alone)
 
 
-def _most_likely(blocks: _Blocks, groups: int) -> Floats:
-    """Sizes relative to their prior (groups of features, a, b, c, n, in common), maximum a posteriori; groups after
-    the first `groups` are left out."""
-    kept = [*range(groups), *range(len(_GROUPS), len(_GROUPS) + 5)]
+def _most_likely(blocks: _Blocks) -> Floats:
+    """Sizes relative to their prior (groups of features, a, b, c, n, in common), maximum a posteriori."""
 
     def sized(logs: Floats) -> Floats:
-        sizes = np.zeros(len(_GROUPS) + 5)
-        sizes[kept] = np.exp(logs)
-        sizes[-1] = 1.0 / (1.0 + np.exp(-logs[-1]))
-        return sizes
+        return np.append(np.exp(logs[:-1]), 1.0 / (1.0 + np.exp(-logs[-1])))
 
     def cost(logs: Floats) -> float:
         # Half-normal on the sizes of groups, in the log of them; a, b, c and n are believed to be about 1.
         beliefs = 0.5 * np.exp(2.0 * logs) - logs
-        beliefs[groups:] = 0.5 * ((logs[groups:] - _BELIEVED) / _BELIEFS) ** 2
+        beliefs[len(_GROUPS) :] = 0.5 * ((logs[len(_GROUPS) :] - _BELIEVED) / _BELIEFS) ** 2
         return float(beliefs.sum()) - _fit(blocks, sized(logs)).evidence
 
-    begin = np.concatenate([np.full(groups, -0.7), _BELIEVED])
-    found = minimize(cost, begin, method="L-BFGS-B", bounds=[(-3.0, 1.0)] * (len(kept) - 1) + [(-3.0, 5.0)],
+    begin = np.concatenate([np.full(len(_GROUPS), -0.7), _BELIEVED])
+    found = minimize(cost, begin, method="L-BFGS-B", bounds=[(-3.0, 1.0)] * (len(begin) - 1) + [(-3.0, 5.0)],
                      options={"maxiter": 15, "ftol": 1e-5})  # fmt: skip
     return sized(found.x)
-
-
-def _chosen(blocks: _Blocks) -> Floats:
-    """Sizes with misfits, and with the many features of the culture's state, only if they foretell donors left out
-    better than chance would (`_SURE`); a mean alone is shrunken by its own size."""
-    best = _most_likely(blocks, 1)
-    scores = _fit(blocks, best).scores(blocks)
-    for groups in range(2, len(_GROUPS) + 1):
-        found = _most_likely(blocks, groups)
-        richer = _fit(blocks, found).scores(blocks)
-        gain = richer - scores
-        if gain.mean() > _SURE * gain.std(ddof=1) / np.sqrt(len(gain)):
-            best, scores = found, richer
-    return best
 
 
 def _judged(misses: Sequence[Miss], blocks: _Blocks, fit: _Fit, freedom: float) -> tuple[Judged, ...]:

@@ -10,6 +10,7 @@ from cytoloop.bench.forecast_plants import Assays, Case, gompertz
 from cytoloop.core.errors import UserError
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.forecast import Forecast, NotEnoughData
+from cytoloop.feedback.given import histories
 from cytoloop.feedback.learned import default
 from cytoloop.feedback.twin import Twin
 
@@ -35,19 +36,19 @@ def told(twin: Twin, case: Case, at: float, **more: Any) -> Forecast:
 
 @pytest.fixture(scope="module")
 def cases() -> list[Case]:
-    """Twenty-two donors of a plant of other equations."""
-    return [gompertz(donor, Assays()) for donor in range(22)]
+    """Fourteen donors of a plant of other equations."""
+    return [gompertz(donor, Assays()) for donor in range(14)]
 
 
 @pytest.fixture(scope="module")
 def twin(cases: list[Case]) -> Twin:
-    """The twin of eight of them, handed in as plain mappings."""
-    return Twin.fit([plain(case) for case in cases[:8]], seed=1)
+    """The twin of six of them, handed in as plain mappings."""
+    return Twin.fit([plain(case) for case in cases[:6]], seed=1)
 
 
 def test_unseen_donors_of_another_structure_are_foretold(twin: Twin, cases: list[Case]) -> None:
     errors, inside = [], []
-    for case in cases[8:]:
+    for case in cases[6:]:
         found = told(twin, case, case.at - 60.0).truths["viable_cell_density"]
         errors.append(abs(found.median / case.truth["viable_cell_density"] - 1.0))
         inside.append(found.low <= case.truth["viable_cell_density"] <= found.high)
@@ -55,12 +56,13 @@ def test_unseen_donors_of_another_structure_are_foretold(twin: Twin, cases: list
     assert np.mean(inside) >= 0.7
 
 
-def test_the_same_batches_and_seed_give_the_same_twin(twin: Twin, cases: list[Case]) -> None:
-    assert twin.sha256 == Twin.fit([case.seen for case in cases[:8]], seed=1).sha256
+def test_the_same_batches_and_seed_give_the_same_twin(cases: list[Case]) -> None:
+    one, other = (Twin.fit(batches, seed=1) for batches in ([c.seen for c in cases[:3]], [plain(c) for c in cases[:3]]))
+    assert one.sha256 == other.sha256
 
 
 def test_a_fit_says_what_it_could_not_learn(twin: Twin) -> None:
-    assert any(note.startswith("il2 was the same in all 8 batches") for note in twin.notes)
+    assert any(note.startswith("il2 was the same in all 6 batches") for note in twin.notes)
     assert any("not identified" in note for note in twin.notes)
     assert any("finished product" in note for note in twin.notes)
 
@@ -150,6 +152,12 @@ def test_a_batch_on_another_scale_than_the_others_is_refused(cases: list[Case]) 
 
     with pytest.raises(UserError, match="contradict each other"):
         Twin.fit([*(case.seen for case in cases[:4]), thousandth(cases[4].seen)])
+
+
+def test_a_starved_batch_is_no_contradiction(cases: list[Case]) -> None:
+    starved = changed(cases[3])
+    starved["readings"]["glucose"] = [(at, 0.01) for at, _ in starved["readings"]["glucose"]]
+    assert len(histories([*(case.seen for case in cases[:3]), starved])) == 4
 
 
 def test_two_batches_or_one_twice_are_refused(cases: list[Case]) -> None:

@@ -18,7 +18,7 @@ def misses(generator: np.random.Generator, donors: int, drift: float = 0.0, sd: 
             found.append(
                 Miss(
                     donor=donor, days=days, error=(drift + own) * days + NOISE * generator.standard_normal(),
-                    posterior=0.02, noise=NOISE, moment=240.0 - 24.0 * days,
+                    posterior=0.02, noise=NOISE, moment=240.0 - 24.0 * days, weights={240.0 - 24.0 * days: 1.0},
                     features=generator.standard_normal(len(FEATURES)),
                 )
             )  # fmt: skip
@@ -66,3 +66,9 @@ def test_figures_bring_the_residual_back() -> None:
     again = residuals_of(figures_of({"glucose": residual}))["glucose"]
     assert again.covariance == pytest.approx(residual.covariance)
     assert (again.reach, again.posterior, again.donors) == (residual.reach, residual.posterior, residual.donors)
+
+
+def test_figures_of_other_features_are_no_residual() -> None:
+    residual, _ = fit_residual(misses(np.random.default_rng(7), 8), 0.15) or pytest.fail("too few")
+    known = {name: pair for name, pair in figures_of({"glucose": residual}).items() if not name.endswith(":perfusion")}
+    assert residuals_of(known) == {}

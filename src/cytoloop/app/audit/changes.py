@@ -8,6 +8,7 @@ from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts import (
     answer,
+    claim,
     clinic,
     compliance,
     equipment,
@@ -108,6 +109,9 @@ def reason_of(fact: Fact) -> tuple[str, bool]:
             | quality.DispositionSigned()
             | clinic.StudyEnded()
             | feedback.ProposalDeclined()
+            | feedback.ChangeSigned()
+            | claim.ClaimDecided()
+            | claim.ProposalWithheld()
             | compliance.GateJudged()
             | compliance.FindingRecorded()
             | people.ActRefused()
