@@ -16,7 +16,6 @@ from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.control_kernel import CELLS, INFINITE, MEMORY, VIABILITY
 from cytoloop.feedback.culture import STEP, D, Floats, M, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Start
-from cytoloop.feedback.features import Standing, features
 from cytoloop.feedback.forecast import CENTRED, NORMAL, Limits, probability
 from cytoloop.feedback.predict import error, on_scale, product_quantity
 from cytoloop.feedback.twin import DRIFT, DYNAMIC, FIXED, Twin
@@ -97,7 +96,7 @@ def estimate(
         product=_product(twin, values, known.start, limits),
         shocks=np.ascontiguousarray(doubt * dice.standard_normal((len(DRIFT), draws))[:3]),
         hours=hours,
-        shift=_shift(twin, known, at, donor, hours),
+        shift=_shift(twin, hours),
         strange=np.ascontiguousarray(doubt * strange * dice.standard_normal((2, draws))),
         limits=_limits(twin, limits, margin),
         doubt=doubt,
@@ -120,24 +119,12 @@ def spread_out(found: Estimate, hours: Any) -> Floats:
     return np.asarray(np.exp(shift))
 
 
-def _shift(twin: Twin, known: BatchHistory, at: float, donor: Donor, hours: Floats) -> Floats:
-    """Mean and spread of what the equations leave out at `hours` from now, under the parameters as they stand: what
-    the residual learned of it where there is one, else the drift; (2, 3, hours)."""
-    values = values_of(twin, donor.z[None])
-    plan = schedule(known.controls, known.start.il2, at + float(hours[-1]))
-    course = simulate(twin, values, begin(values, known.start), plan)[0]
-    standing = Standing(twin=twin, known=known, donor=donor, at=at, course=course)
-    rows = [_shift_of(standing, name, hours) for name in ("viability", "memory_fraction", "viable_cell_density")]
-    return np.ascontiguousarray(np.array(rows).transpose(1, 0, 2))
-
-
-def _shift_of(standing: Standing, name: str, hours: Floats) -> tuple[Floats, Floats]:
-    days, taught = hours / 24.0, standing.twin.residual.get(name)
-    if taught is None:
-        trend, spread = standing.twin.drift[name]
-        return trend * np.minimum(days, CENTRED), spread * np.sqrt(days)
-    mean, sd = taught.correction(features(standing, name, [standing.at + hour for hour in hours]), days)
-    return mean, taught.reach * sd
+def _shift(twin: Twin, hours: Floats) -> Floats:
+    """Mean and spread of what the equations leave out at `hours` from now, by the twin's drift; (2, 3, hours)."""
+    days = hours / 24.0
+    drift = [twin.drift[name] for name in ("viability", "memory_fraction", "viable_cell_density")]
+    means = [mean * np.minimum(days, CENTRED) for mean, _ in drift]
+    return np.array([means, [sd * np.sqrt(days) for _, sd in drift]])
 
 
 def _product(twin: Twin, values: Floats, start: Start, limits: Limits) -> Floats:
