@@ -16,6 +16,7 @@ from typing import cast
 import numpy as np
 
 from cytoloop.app.packs import read_pack
+from cytoloop.bench import feedback_control_parts as parts
 from cytoloop.bench.feedback_control_clairvoyant import clairvoyant
 from cytoloop.bench.feedback_control_plants import MISMATCH, Donor, facility_donor, twin_donor
 from cytoloop.bench.feedback_control_runs import PACK, Recipe, controlled, finished, fixed, gate
@@ -30,7 +31,7 @@ from cytoloop.feedback.dataset import BatchHistory, Control
 from cytoloop.feedback.evaluate import fit_and_check
 from cytoloop.feedback.twin import FIXED, NAMES, Twin
 
-DONORS, QUICK_DONORS = 100, 2
+DONORS, QUICK_DONORS = 80, 2
 PAST, QUICK_PAST = 12, 3
 """Finished batches of the pack's recipe that the twin is fitted on."""
 STEPS, QUICK_STEPS = 3000, 100
@@ -57,7 +58,20 @@ def rows(options: Options) -> list[Row]:
         options.tick(f"control on the {name}")
         donors = [make(n) for n in range(_of(options, DONORS, QUICK_DONORS))]
         found += _plant_rows(f"O5{'abcdefg'[place]}", name, fitted, donors, quick=options.quick)
-    return found
+    return found if options.quick else found + _more_rows(options, fitted)
+
+
+def _more_rows(options: Options, fitted: Twin) -> list[Row]:
+    """Where the gap is, a twin of few batches, and the plant that nobody tuned to."""
+    donors = parts.facility(options, parts.DONORS)
+    options.tick("where the gap is")
+    own = [twin_donor(fitted, options.seed + 1000, n, MISMATCH) for n in range(parts.TAKEN)]
+    found = parts.gap_rows(fitted, "O5a", "simulated facility", donors[: parts.TAKEN])
+    found += parts.gap_rows(fitted, "O5b", "twin's equations", own)
+    options.tick("a twin of few batches")
+    found += parts.few_rows(options, _fitted, donors)
+    options.tick("a third plant")
+    return found + parts.third_rows(options, _fitted, PAST)
 
 
 def _of(options: Options, whole: int, quick: int) -> int:
@@ -130,7 +144,7 @@ def _objective(twin: Twin, estimate: Estimate, peer: dict[str, JSON] | None) -> 
         states=estimate.states[:1],
         product=np.ones((1, 3)),
         shocks=np.zeros((3, 1)),
-        drift=np.zeros((3, 2)),
+        shift=np.zeros((2, 3, len(estimate.hours))),
         strange=np.zeros((2, 1)),
         limits=np.array([[-INFINITE, INFINITE, 1.0, 0.0], [0.3, INFINITE, 1e-3, 0.0], [-INFINITE, INFINITE, 1.0, 0.0]]),
     )

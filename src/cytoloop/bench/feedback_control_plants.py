@@ -86,6 +86,8 @@ class FacilityDonor:
     first: Culture
     start: Start
     limits: Limits = field(hash=False)
+    clear: bool = False
+    """Seen without noise."""
 
     def begun(self) -> Culture:
         """Selected, seeded, activated and transduced."""
@@ -99,7 +101,7 @@ class FacilityDonor:
         """The facility's laboratory."""
         sampled = Sampled(bag=harvested(state), glucose=state.solute(GLUCOSE), lactate=state.solute(LACTATE))
         true, assay = ASSAYS[attribute].truth(sampled), ASSAYS[attribute]
-        noise = assay.size * float(stream(self.seed, self.number, attribute, day).standard_normal())
+        noise = assay.size * _dice(self, attribute, day)
         return float(true * np.exp(noise)) if assay.noise == "relative" else float(np.clip(true + noise, 0.0, 1.0))
 
     def product(self, state: Culture) -> Mapping[str, float]:
@@ -109,6 +111,10 @@ class FacilityDonor:
             _work(self.seed, self.number, name, chain, vessel)
         sampled = Sampled(bag=chain.cells())
         return {name: ASSAYS[name].truth(sampled) for name in (*self.limits, "viable_car_cells")}
+
+
+def _dice(donor: "FacilityDonor | TwinDonor", attribute: str, day: int) -> float:
+    return 0.0 if donor.clear else float(stream(donor.seed, donor.number, attribute, day).standard_normal())
 
 
 _GIVEN: Mapping[str, Mapping[str, float]] = {
@@ -173,6 +179,8 @@ class TwinDonor:
     """(1, parameters), in their units."""
     start: Start
     limits: Limits = field(hash=False)
+    clear: bool = False
+    """Seen without noise."""
 
     def begun(self) -> Floats:
         """Carried from the seeding without perfusion."""
@@ -188,7 +196,7 @@ class TwinDonor:
     def looked_at(self, state: Floats, attribute: str, day: int) -> float:
         """With the noise that the twin states."""
         true = float(culture_quantity(attribute, self.values, state, self.start)[0])
-        noise = self.twin.noise[attribute] * float(stream(self.seed, self.number, attribute, day).standard_normal())
+        noise = self.twin.noise[attribute] * _dice(self, attribute, day)
         if attribute in RELATIVE:
             return float(true * np.exp(noise))
         return float(np.clip(true + noise, 0.0, 1.0 if attribute in _FRACTIONS else np.inf))

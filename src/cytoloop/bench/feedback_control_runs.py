@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cytoloop.bench.feedback_control_plants import COUNTED, EXPANSION, TYPED, Donor, worth
+from cytoloop.feedback.calibrate import Donor as Fitted
 from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever
 from cytoloop.feedback.dataset import BatchHistory, Control, history
 from cytoloop.feedback.twin import Twin
@@ -86,8 +87,10 @@ def gate(recipe: Recipe, *, several: bool) -> Gate:
     return Gate(levers=levers, design_space=frozenset(levers) if several else frozenset())
 
 
-def controlled(twin: Twin, donor: Donor, recipe: Recipe, *, several: bool, **figures: Any) -> Course:
-    """The batch with the controller asked after each daily sample."""
+def controlled(
+    twin: Twin, donor: Donor, recipe: Recipe, *, several: bool, known: Fitted | None = None, **figures: Any
+) -> Course:
+    """The batch with the controller asked after each daily sample; `known`: the donor, told instead of estimated."""
     controller = Controller(twin, gate(recipe, several=several), limits=donor.limits, **figures)
     now, controls, moves = recipe, [Control(at=EXPANSION, perfusion_rate=recipe.rate, il2=recipe.il2)], []
     at, state, day = EXPANSION, donor.begun(), 0
@@ -101,7 +104,7 @@ def controlled(twin: Twin, donor: Donor, recipe: Recipe, *, several: bool, **fig
         day += 1
         state, at = _carried(donor, state, at, min(at + TURNAROUND, end), now)
         told = {"start": donor.start, "controls": controls, "readings": seen}
-        for move in controller.step(told, at).moves:
+        for move in controller.step(told, at, donor=known).moves:
             now = replace(now, **{_FIELD[move.parameter]: move.new})
             moves.append((at, move.parameter, move.new))
         if (controls[-1].perfusion_rate, controls[-1].il2) != (now.rate, now.il2):

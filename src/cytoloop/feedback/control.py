@@ -22,7 +22,7 @@ from cytoloop.feedback.calibrate import Donor
 from cytoloop.feedback.control_estimate import Estimate, estimate
 from cytoloop.feedback.control_gate import DURATION, IL2, PERFUSION, Gate, Judge, Lever, Move, Moved, Verdict, gate_of
 from cytoloop.feedback.control_plan import Plan, planned
-from cytoloop.feedback.control_readings import history_from
+from cytoloop.feedback.control_readings import failed_reading, history_from
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.forecast import TRUSTED_MISFIT, Limits
 from cytoloop.feedback.twin import Twin
@@ -77,7 +77,7 @@ class Controller:
     """Share of the scenarios that count as the worst."""
     foresight: float = field(default=0.5, kw_only=True)
     """How much of the choice of the harvest later counts will still allow to mend, 0 to 1."""
-    patience: float = field(default=0.5, kw_only=True)
+    patience: float = field(default=0.25, kw_only=True)
     """Share of what perfect knowledge would add that a day's counts are taken to tell, before a lever is chosen."""
     strange: float = field(default=0.3, kw_only=True)
     """Standard deviation, in logits for an e-fold of cells, of what a plan that nobody ran yet does to viability and
@@ -85,9 +85,12 @@ class Controller:
     dead_band: float = field(default=0.03, kw_only=True)
     """Gain in yield below which nothing is moved."""
     loss: float = field(default=0.05, kw_only=True)
-    """Mean loss over holding that the worst scenarios may show."""
+    """Mean loss over holding that the worst scenarios may show; less with few batches (`control_estimate.doubt_of`)."""
     least_batches: int = field(default=3, kw_only=True)
     """Finished batches that the twin must have been fitted on: the pack's own figures move nothing."""
+    least_together: int = field(default=9, kw_only=True)
+    """Finished batches below which one lever moves alone, whatever the design space: from so many on the spread between
+    donors is known within a quarter (standard error of a standard deviation, 1 / sqrt(2 (n - 1)))."""
     counts: int = field(default=2, kw_only=True)
     """Counts of viable cells before anything is moved."""
     lead: float = field(default=24.0, kw_only=True)
@@ -109,6 +112,7 @@ class Controller:
             "draws": self.draws, "margin": self.margin, "caution": self.caution, "worst": self.worst,
             "foresight": self.foresight, "patience": self.patience, "strange": self.strange,
             "dead_band": self.dead_band, "loss": self.loss, "least_batches": self.least_batches,
+            "least_together": self.least_together,
             "counts": self.counts, "lead": self.lead, "seed": self.seed,
         }  # fmt: skip
 
@@ -118,19 +122,25 @@ class Controller:
         return digest(self.document())
 
     def step(self, readings: BatchHistory | Mapping[str, Any], at: float, *, donor: Donor | None = None) -> Decision:
-        """The decision at hour `at` of the culture; never raises. `donor`: as a forecast of that hour found it.
+        """The decision at hour `at` of the culture. `donor`: as a forecast of that hour found it.
 
-        `readings`: a `BatchHistory`, or a mapping with "start", "controls" and "readings" (see `control_readings`).
+        `readings`: a `BatchHistory`, or a mapping with "start", "controls" and "readings" (see `control_readings`);
+        UserError when they are no such thing. Failed readings and numbers that fail on the way hold the recipe.
         """
+        lost = failed_reading(readings)
+        if lost is not None:
+            return Decision(why=told.failed_reading(lost))
+        known = history_from(readings, at)
+        gate = self._gate_now(known)
+        barred = self._barred(known, at, gate)
+        if barred is not None:
+            return Decision(why=barred)
         try:
-            known = history_from(readings, at)
-            gate = self._gate_now(known)
-            barred = self._barred(known, at, gate)
-            if barred is not None:
-                return Decision(why=barred)
-            return self.decide(self.estimate(known, at, donor), gate)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong, the recipe as approved is the answer
+            with np.errstate(all="ignore"):  # what is not finite is found by looking at the numbers
+                found = self.estimate(known, at, donor)
+        except (np.linalg.LinAlgError, ArithmeticError) as error:
             return Decision(why=told.failed(error))
+        return self.decide(found, gate)
 
     def estimate(self, known: BatchHistory, at: float, donor: Donor | None = None) -> Estimate:
         """Where the batch stands; the slow part of a step."""
@@ -151,7 +161,7 @@ class Controller:
             return Decision(why=told.POISONED)
         if plan.gain < self.dead_band:
             return Decision(why=told.HOLD, plan=plan)
-        if plan.tail < -self.loss:
+        if plan.tail < -self.loss / found.doubt:
             return Decision(why=told.RISKY, plan=plan)
         if self.patience * plan.told > plan.delay > 0.0 and not gate.moved:
             return Decision(why=told.UNDECIDED, plan=plan)
@@ -184,15 +194,17 @@ class Controller:
         return Decision(moves=moves, why=moves[0].reason, asked=moves, plan=plan, verdict=verdict)
 
     def _gate_now(self, known: BatchHistory) -> Gate:
-        """The gate with what this controller moved in this batch since the gate was made."""
+        """The gate with what this controller moved in this batch since the gate was made; one lever alone early on."""
+        early = len(self.twin.batches) < self.least_together
+        gate = replace(self.gate, design_space=frozenset()) if early else self.gate
         made = self._made.get(known.batch)
         if not made:
-            return self.gate
-        levers = dict(self.gate.levers)
+            return gate
+        levers = dict(gate.levers)
         for move, _ in made:
             levers[move.parameter] = replace(levers[move.parameter], value=move.new)
-        moved = (*self.gate.moved, *(Moved(parameter=move.parameter, at=at) for move, at in made))
-        return replace(self.gate, levers=levers, moved=tuple(dict.fromkeys(moved)))
+        moved = (*gate.moved, *(Moved(parameter=move.parameter, at=at) for move, at in made))
+        return replace(gate, levers=levers, moved=tuple(dict.fromkeys(moved)))
 
     def _barred(self, known: BatchHistory, at: float, gate: Gate) -> Words | None:
         """Why nothing may be moved now; None when something may."""
@@ -202,8 +214,6 @@ class Controller:
             return told.UNFITTED
         if not _possible(self.twin):
             return told.POISONED
-        if not _sound(known):
-            return told.BAD_READINGS
         if len(known.observations.get("viable_cell_density", ())) < self.counts:
             return told.TOO_EARLY
         if gate.moved and (at - gate.moved[-1].at < gate.rest or _moments(gate.moved) >= gate.most_moves):
@@ -223,9 +233,3 @@ def _possible(twin: Twin) -> bool:
     plain = np.array([*twin.fixed.values(), *twin.noise.values(), *twin.misfit.values()])
     finite = bool(np.isfinite(figures).all() and np.isfinite(plain).all() and (plain >= 0.0).all())
     return finite and bool((np.abs(figures[:, 0]) < _LARGEST).all() and (figures[:, 1] > 0.0).all())
-
-
-def _sound(known: BatchHistory) -> bool:
-    """Whether every reading is a finite number that can be."""
-    values = [value for pairs in known.observations.values() for pair in pairs for value in pair]
-    return bool(np.isfinite(values).all()) and all(value >= 0.0 for value in values)

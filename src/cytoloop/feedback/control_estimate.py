@@ -10,14 +10,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from cytoloop.feedback.calibrate import Donor, draw, fit_donor, values_of
 from cytoloop.feedback.control_kernel import CELLS, INFINITE, MEMORY, VIABILITY
 from cytoloop.feedback.culture import STEP, D, Floats, M, X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Start
-from cytoloop.feedback.forecast import CENTRED, Limits, probability
+from cytoloop.feedback.forecast import CENTRED, NORMAL, Limits, probability
 from cytoloop.feedback.predict import error, on_scale, product_quantity
 from cytoloop.feedback.twin import DRIFT, DYNAMIC, FIXED, Twin
+
+AHEAD = 240.0
+"""h ahead for which the shifts are told; beyond they stay."""
+FEWEST = 3
+"""Finished batches from which spreads between donors can be estimated at all."""
 
 _DECIDED: Mapping[str, int] = {"viability": VIABILITY, "memory_fraction": MEMORY, "viable_car_cells": CELLS}
 """Attributes of the product that the states decide -> place."""
@@ -42,12 +48,16 @@ class Estimate:
     """(scenarios, 3): product cells of a unit density, share of viability kept, chance of what no state decides."""
     shocks: Floats
     """(3, scenarios), standard normal, in the order VIABILITY, MEMORY, CELLS."""
-    drift: Floats
-    """(3, 2): mean a day and spread a root of a day, in the same order."""
+    hours: Floats
+    """(hours,), from now: where the shifts are told."""
+    shift: Floats
+    """(2, 3, hours): mean and spread of what the equations leave out, log or logit scale, in the same order."""
     strange: Floats
     """(2, scenarios): logits of viability and of memory lost for each e-fold of cells that nobody ran yet."""
     limits: Floats
     """(3, 4): low, high, sd, margin."""
+    doubt: float
+    """Factor on the spreads of shocks and side effects for the number of batches the twin was fitted on."""
     rates: tuple[float, float]
     """Perfusion rate [1/d] and IL-2 [IU/mL] in force as executed."""
 
@@ -59,7 +69,7 @@ class Estimate:
     @property
     def sound(self) -> bool:
         """Whether every number is finite and every culture possible."""
-        arrays = (self.parameters, self.fixed, self.states, self.product, self.drift)
+        arrays = (self.parameters, self.fixed, self.states, self.product, self.shift)
         return all(bool(np.isfinite(each).all()) for each in arrays) and bool((self.states[:, X] > 0.0).all())
 
 
@@ -68,13 +78,13 @@ def estimate(
     donor: Donor | None = None,
 ) -> Estimate:  # fmt: skip
     """Where `known` stands at hour `at`; `donor` as a forecast of the same hour found it, else it is fitted here."""
-    donor = donor or fit_donor(twin, known)
+    doubt, donor = doubt_of(len(twin.batches)), donor or fit_donor(twin, known)
     dice = np.random.default_rng(seed)
     values = values_of(twin, draw(donor, draws, dice))
     plan = schedule(known.controls, known.start.il2, max(at, STEP))
     states = simulate(twin, values, begin(values, known.start), plan)[:, -1]
     last = known.controls[-1]
-    names = ("viability", "memory_fraction", "viable_cell_density")
+    hours = np.arange(0.0, AHEAD + 1.0, 12.0)
     return Estimate(
         batch=known.batch,
         at=at,
@@ -84,21 +94,37 @@ def estimate(
         fixed=np.array([twin.fixed[name] for name in FIXED]),
         states=np.ascontiguousarray(states),
         product=_product(twin, values, known.start, limits),
-        shocks=np.ascontiguousarray(dice.standard_normal((len(DRIFT), draws))[:3]),
-        drift=np.array([twin.drift[name] for name in names]),
-        strange=np.ascontiguousarray(strange * dice.standard_normal((2, draws))),
+        shocks=np.ascontiguousarray(doubt * dice.standard_normal((len(DRIFT), draws))[:3]),
+        hours=hours,
+        shift=_shift(twin, hours),
+        strange=np.ascontiguousarray(doubt * strange * dice.standard_normal((2, draws))),
         limits=_limits(twin, limits, margin),
+        doubt=doubt,
         rates=(last.perfusion_rate, last.il2),
     )
 
 
+def doubt_of(batches: int) -> float:
+    """By how much the 90 % interval for a new donor is wider than the normal one, when spreads were estimated from so
+    many donors: Student's, times the error of the mean. The prior's figures are no donors of the plant."""
+    count = max(batches, FEWEST)
+    return float(stdtrit(count - 1, 0.95) / NORMAL * np.sqrt(1.0 + 1.0 / count))
+
+
 def spread_out(found: Estimate, hours: Any) -> Floats:
     """Factors of the shocks at `hours` from now: (3, scenarios, hours); odds against a fraction, or cells."""
-    days = hours / 24.0
-    mean = found.drift[:, :1] * np.minimum(days, CENTRED)
-    shift = mean[:, None, :] + found.drift[:, 1][:, None, None] * found.shocks[:, :, None] * np.sqrt(days)
+    mean, sd = (np.array([np.interp(hours, found.hours, row) for row in rows]) for rows in found.shift)
+    shift = mean[:, None, :] + sd[:, None, :] * found.shocks[:, :, None]
     shift[:CELLS] *= -1.0
     return np.asarray(np.exp(shift))
+
+
+def _shift(twin: Twin, hours: Floats) -> Floats:
+    """Mean and spread of what the equations leave out at `hours` from now, by the twin's drift; (2, 3, hours)."""
+    days = hours / 24.0
+    drift = [twin.drift[name] for name in ("viability", "memory_fraction", "viable_cell_density")]
+    means = [mean * np.minimum(days, CENTRED) for mean, _ in drift]
+    return np.array([means, [sd * np.sqrt(days) for _, sd in drift]])
 
 
 def _product(twin: Twin, values: Floats, start: Start, limits: Limits) -> Floats:

@@ -22,7 +22,6 @@ POISONED = Words(
     en="the twin gives no finite numbers for this batch: hold the recipe",
     zh="孪生模型对本批给出非有限数值：按既定配方执行",
 )
-BAD_READINGS = Words(en="readings are not good: hold the recipe", zh="读数质量不良：按既定配方执行")
 UNFITTED = Words(
     en="the twin was fitted on too few finished batches: hold the recipe",
     zh="孪生模型所依据的已完成批次过少：按既定配方执行",
@@ -50,8 +49,17 @@ def refused(reason: str) -> Words:
     return Words(en=f"the gate refused: {reason}", zh=f"变更门拒绝：{reason}")
 
 
-def failed(error: Exception) -> Words:
-    """Something was wrong on the way."""
+def failed_reading(name: str) -> Words:
+    """A reading is no finite number."""
     return Words(
-        en=f"no decision was possible ({error}): hold the recipe", zh=f"无法作出决定（{error}）：按既定配方执行"
+        en=f"a reading of {name} is no finite number: hold the recipe", zh=f"{name} 的读数非有限数值：按既定配方执行"
+    )
+
+
+def failed(error: ArithmeticError | ValueError) -> Words:
+    """Numbers failed on the way (`numpy.linalg.LinAlgError` is a ValueError)."""
+    kind = type(error).__name__
+    return Words(
+        en=f"the numbers failed ({kind}: {error}): hold the recipe",
+        zh=f"数值计算失败（{kind}：{error}）：按既定配方执行",
     )

@@ -16,6 +16,7 @@ from cytoloop.app.steering import Steering
 from cytoloop.app.story import story_of
 from cytoloop.app.telling import tell
 from cytoloop.app.views import Shelf
+from cytoloop.compliance.workdays import local_day
 from cytoloop.core.batch import Batch, fold
 from cytoloop.core.entry import Fact, Recorded
 from cytoloop.core.facts.clinic import MaterialCollected, OutcomeRecorded, ProductAdministered
@@ -29,7 +30,7 @@ from cytoloop.production.recipe_text import from_content
 from cytoloop.quality.release import review
 from cytoloop.record.verify import verify
 
-SEED = 23
+SEED = 25
 
 
 def run_demo(folder: Path, seed: int, patients: int) -> Demonstration:
@@ -113,7 +114,8 @@ def test_retention_runs_thirty_years_from_the_studys_end(shelf: Shelf) -> None:
     last = shelf.stream("study/ST-DEMO-1")[-1].fact
     assert isinstance(last, FindingRecorded)
     assert (last.locus, last.verdict) == ("CN-SC818:22.1", Verdict.PASS)
-    ended = shelf.stream("study/ST-DEMO-1")[-2].entry.happened_at
+    # The law's day is the day in China: a study that ends in the evening of New Year's Eve (UTC) ends a year later.
+    ended = local_day(shelf.stream("study/ST-DEMO-1")[-2].entry.happened_at)
     assert str(last.evidence["retained_until"]).startswith(str(ended.year + 30))
 
 
@@ -155,7 +157,10 @@ def test_the_first_twin_is_shadowed_and_the_next_one_moves_on_its_record(shelf: 
         assert first or not batch.shadow_moves
     compared = shelf.facts(ShadowCompared)
     assert {kept.fact.batch for kept in compared} <= shadowed
-    assert compared[0].entry.sequence < released[1].entry.sequence, "the record was there when it was signed"
+    for kept in released:
+        before = sum(each.entry.sequence < kept.entry.sequence for each in compared)
+        told = f"shadow record of {before} batches" if before else "no shadow record yet"
+        assert kept.fact.ground == told, "what was signed is the record as it stood"
     shadow_facts: list[Fact] = [kept.fact for kept in shelf.facts(ShadowMove)]
     shadow_facts += [kept.fact for kept in compared]
     shadow_facts += [kept.fact for kept in released]

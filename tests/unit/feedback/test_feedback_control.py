@@ -43,9 +43,9 @@ READINGS: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def twin() -> Twin:
-    """The pack's figures, as if fitted on three batches."""
+    """The pack's figures, as if fitted on twelve batches."""
     pack = Twin.from_data(yaml.safe_load(PACK.read_text("utf-8")))
-    return pack.with_figures(pack.figures(), version=2, batches=("B-1", "B-2", "B-3"))
+    return pack.with_figures(pack.figures(), version=2, batches=tuple(f"B-{n}" for n in range(12)))
 
 
 def gate(**changes: Any) -> Gate:
@@ -71,6 +71,12 @@ def test_a_design_space_moves_several_and_no_lever_is_forgotten(twin: Twin) -> N
     assert {PERFUSION, IL2} <= {move.parameter for move in found.moves}
     for move in found.moves:
         assert abs(move.new - move.old) <= LEVERS[move.parameter].step + 1e-9
+
+
+def test_a_twin_of_few_batches_moves_one_lever_even_in_a_design_space(twin: Twin) -> None:
+    few = replace(twin, batches=twin.batches[:8])
+    found = Controller(few, gate(design_space=frozenset(LEVERS)), limits=LIMITS, loss=1.0).step(READINGS, 121.0)
+    assert len(found.moves) == 1
 
 
 def test_the_same_batch_at_the_same_hour_gets_the_same_decision(twin: Twin) -> None:
@@ -103,11 +109,15 @@ def test_the_gate_has_the_last_word(twin: Twin) -> None:
 
 
 def test_in_shadow_mode_it_says_what_it_would_do_and_moves_nothing(twin: Twin) -> None:
-    unfitted = replace(twin, batches=())
-    found = Controller(unfitted, gate(shadow=True), limits=LIMITS).step(READINGS, 121.0)
+    found = Controller(twin, gate(shadow=True), limits=LIMITS).step(READINGS, 121.0)
     assert not found.moves
     assert [move.parameter for move in found.shadow] == [PERFUSION]
-    assert not Controller(unfitted, gate(), limits=LIMITS).step(READINGS, 121.0).moves
+
+
+def test_the_packs_own_figures_move_nothing(twin: Twin) -> None:
+    found = Controller(replace(twin, batches=("B-1", "B-2")), gate(), limits=LIMITS).step(READINGS, 121.0)
+    assert not found.moves
+    assert "too few finished batches" in found.why.en
 
 
 @pytest.mark.parametrize(
@@ -128,27 +138,88 @@ def test_what_the_gate_says_holds(twin: Twin, changes: dict[str, Any], said: str
 @pytest.mark.parametrize(
     ("readings", "said"),
     [
-        ({"start": READINGS["start"]}, "no controls, readings"),
         (with_readings(viable_cell_density=[(72.0, 1.2)]), "too few counts"),
-        (with_readings(viable_cell_density=[(72.0, float("nan")), (96.0, 2.0)]), "viable_cell_density is nan"),
-        (with_readings(viability=[(72.0, 93.0)]), "a fraction from 0 to 1"),
+        (with_readings(viable_cell_density=[(72.0, float("nan")), (96.0, 2.0)]), "viable_cell_density is no finite"),
+        (with_readings(glucose=[(72.0, None)]), "glucose is no finite"),
         (with_readings(viable_cell_density=[(72.0, 90.0), (96.0, 0.01), (120.0, 90.0)]), "does not describe"),
-        ({**READINGS, "start": {"seeding_density": "many", "volume": 200.0}}, "no decision was possible"),
     ],
 )
 def test_bad_readings_hold_the_recipe_and_say_why(twin: Twin, readings: Mapping[str, Any], said: str) -> None:
     found = Controller(twin, gate(), limits=LIMITS).step(readings, 121.0)
     assert not found.moves
     assert said in found.why.en
+    assert found.why.zh
+
+
+@pytest.mark.parametrize(
+    ("readings", "at", "said"),
+    [
+        ({"start": READINGS["start"]}, 121.0, "no controls, readings"),
+        (with_readings(viability=[(72.0, 93.0)]), 121.0, "a fraction from 0 to 1"),
+        (with_readings(viability=[72.0]), 121.0, "expected .h, value."),
+        ({**READINGS, "start": {"seeding_density": "many", "volume": 200.0}}, 121.0, "expected a finite number"),
+        (READINGS, float("nan"), "give the hour of the culture"),
+        ([1.0, 2.0], 121.0, "give a BatchHistory or a mapping"),
+    ],
+)
+def test_what_is_no_batch_is_the_users_error(twin: Twin, readings: Any, at: float, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        Controller(twin, gate(), limits=LIMITS).step(readings, at)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (np.linalg.LinAlgError("Singular matrix"), "LinAlgError: Singular matrix"),
+        (FloatingPointError("underflow"), "FloatingPointError"),
+        (OverflowError("math range error"), "OverflowError"),
+    ],
+)
+def test_numbers_that_fail_hold_and_name_themselves(
+    twin: Twin, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("cytoloop.feedback.control.estimate", failing)
+    found = Controller(twin, gate(), limits=LIMITS).step(READINGS, 121.0)
+    assert not found.moves
+    assert said in found.why.en
+
+
+def test_programming_errors_surface(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("a slip")
+
+    monkeypatch.setattr("cytoloop.feedback.control.estimate", broken)
+    with pytest.raises(KeyError, match="a slip"):
+        Controller(twin, gate(), limits=LIMITS).step(READINGS, 121.0)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 700.0])
 def test_a_poisoned_twin_moves_nothing(twin: Twin, value: float) -> None:
     for name in ("mu_max", "memory_loss", "recovery"):
         sick = replace(twin, population={**twin.population, name: (value, 0.1)})
-        assert not Controller(sick, gate(), limits=LIMITS).step(READINGS, 121.0).moves
+        found = Controller(sick, gate(), limits=LIMITS).step(READINGS, 121.0)
+        assert not found.moves
+        assert "no finite numbers" in found.why.en
     blind = replace(twin, drift=dict.fromkeys(twin.drift, (value, 0.1)))
-    assert not Controller(blind, gate(), limits=LIMITS).step(READINGS, 121.0).moves
+    found = Controller(blind, gate(), limits=LIMITS).step(READINGS, 121.0)
+    assert not found.moves
+    assert "no finite numbers" in found.why.en
+
+
+def test_the_fewer_batches_a_twin_saw_the_wider_its_scenarios(twin: Twin) -> None:
+    known = history_from(READINGS, 121.0)
+    doubts = []
+    for count in (0, 3, 6, 12, 1000):
+        seen = replace(twin, batches=tuple(f"B-{n}" for n in range(count)))
+        found = Controller(seen, gate(), limits=LIMITS).estimate(known, 121.0)
+        doubts.append(found.doubt)
+    assert doubts[0] == doubts[1]
+    assert doubts[1:] == sorted(doubts[1:], reverse=True)
+    assert doubts[1] == pytest.approx(2.92 / 1.645 * (4 / 3) ** 0.5, rel=1e-3)
+    assert doubts[-1] == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_gate_that_cannot_be_is_refused_plainly() -> None:
