@@ -5,11 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cytoloop.bench.learning_sites import cohort
-from cytoloop.feedback.firth import slope
-from cytoloop.feedback.joined import Cell, Column, Source, TidyRow, table_of
-from cytoloop.feedback.joined_csv import cells_of, csv_of
-from cytoloop.feedback.joined_forms import BATCHES
-from cytoloop.feedback.starting import Past, risk_of
+from cytoloop.feedback.joined.csv import cells_of, csv_of
+from cytoloop.feedback.joined.forms import BATCHES
+from cytoloop.feedback.joined.tables import Cell, Column, Source, TidyRow, table_of
+from cytoloop.feedback.samples.firth import slope
+from cytoloop.feedback.samples.starting import Past, risk_of
 
 FEW = settings(max_examples=15, deadline=None, database=None)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\r"), min_size=1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import cytoloop
 from cytoloop.feedback.calibrate import fit_donor, values_of
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Moved
+from cytoloop.feedback.control.controller import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Moved
 from cytoloop.feedback.culture import X, begin, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control, Start, history
 from cytoloop.feedback.forecast import Forecast, forecast

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cytoloop.feedback.optimise import Campaign, Factor
+from cytoloop.feedback.optimise.campaign import Campaign, Factor
 
 FEW = settings(max_examples=6, deadline=None, database=None)
 values = st.one_of(st.none(), st.floats(-1e6, 1e6), st.just(math.nan))

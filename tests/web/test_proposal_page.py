@@ -20,7 +20,7 @@ from cytoloop.core.facts.compliance import GateJudged
 from cytoloop.core.facts.feedback import ChangeSigned, Interval, Lineage, ParameterMove, ProposalDrafted
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.time import after
-from cytoloop.feedback.claim import TEST, rule_sha256
+from cytoloop.feedback.proposal.claim import TEST, rule_sha256
 from cytoloop.testing.builders import START, Book, signature
 from cytoloop.web.app import make_app
 

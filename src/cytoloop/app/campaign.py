@@ -21,10 +21,10 @@ from cytoloop.app.packs import read_pack
 from cytoloop.app.steering import release_limits
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, digest
-from cytoloop.feedback.in_silico import CampaignPlan, Experiment, blocks
-from cytoloop.feedback.in_silico_design import experiments, round_of
-from cytoloop.feedback.in_silico_twin import KNOWN
-from cytoloop.feedback.optimise import Campaign
+from cytoloop.feedback.in_silico.design import experiments, round_of
+from cytoloop.feedback.in_silico.plan import CampaignPlan, Experiment, blocks
+from cytoloop.feedback.in_silico.twin import KNOWN
+from cytoloop.feedback.optimise.campaign import Campaign
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.pack import Pack
 

@@ -20,8 +20,8 @@ from cytoloop.app.campaign_tables import effect_rows, summary_rows
 from cytoloop.app.campaign_work import Done, Row, Setting
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, canonical
-from cytoloop.feedback.in_silico import CampaignPlan
-from cytoloop.feedback.sensitivity import Floats
+from cytoloop.feedback.in_silico.plan import CampaignPlan
+from cytoloop.feedback.in_silico.sensitivity import Floats
 
 PLAN, PARTS, MANIFEST = "plan.json", "parts", "manifest.json"
 SCHEMA = "cytoloop-campaign/1"

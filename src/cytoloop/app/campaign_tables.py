@@ -6,7 +6,7 @@ import numpy as np
 
 from cytoloop.app.campaign import GOOD, YIELD
 from cytoloop.core.json import JSON
-from cytoloop.feedback.sensitivity import QUANTILES, Columns, Figure, effects, quantile_of, share_of
+from cytoloop.feedback.in_silico.sensitivity import QUANTILES, Columns, Figure, effects, quantile_of, share_of
 
 Limits = Mapping[str, tuple[float | None, float | None]]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cytoloop.adapters.plant.campaign import Site, release_results
-from cytoloop.feedback.in_silico import Experiment
+from cytoloop.feedback.in_silico.plan import Experiment
 from cytoloop.feedback.twin import Twin
 
 Row = Mapping[str, float]
@@ -48,7 +48,7 @@ def made(block: Block) -> Done:
             for each in block.experiments
         ]
     else:
-        from cytoloop.feedback.in_silico_twin import twin_batches  # noqa: PLC0415  (the plant's workers begin sooner)
+        from cytoloop.feedback.in_silico.twin import twin_batches  # noqa: PLC0415  (the plant's workers begin sooner)
 
         rows = twin_batches(twin, block.experiments, targets=site.targets, limits=site.limits, seed=site.seed)
     told = [

@@ -22,8 +22,8 @@ from cytoloop.core.recipe import Operation, Parameter, Recipe, UnitProcedure, op
 from cytoloop.core.signature import answered
 from cytoloop.core.time import Instant
 from cytoloop.core.words import Words
-from cytoloop.feedback.claim import check_rule, rule_document, rule_sha256
-from cytoloop.feedback.propose_check import problem_with_figures, problem_with_moves
+from cytoloop.feedback.proposal.check import problem_with_figures, problem_with_moves
+from cytoloop.feedback.proposal.claim import check_rule, rule_document, rule_sha256
 
 OPTIONS = ("no", "yes", "decline")
 """What the signer of a change may answer to the question of Decree 818 Art. 18."""

@@ -16,12 +16,12 @@ from cytoloop.core.batch import Batch
 from cytoloop.core.errors import FindingError, UserError
 from cytoloop.core.facts.claim import Arm, ChangeClaimed, ClaimDecided, ClaimRule, ClaimTested
 from cytoloop.core.facts.feedback import Interval
-from cytoloop.feedback.claim import Standing, Tried, rule_sha256, standing
-from cytoloop.feedback.claim_draft import Expected, Versions, draft_rule
-from cytoloop.feedback.claim_expected import acts_from, expected_before, narrows
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.forecast import Limits
-from cytoloop.feedback.propose import Proposal
+from cytoloop.feedback.proposal.claim import Standing, Tried, rule_sha256, standing
+from cytoloop.feedback.proposal.claim_draft import Expected, Versions, draft_rule
+from cytoloop.feedback.proposal.claim_expected import acts_from, expected_before, narrows
+from cytoloop.feedback.proposal.propose import Proposal
 from cytoloop.feedback.twin import Twin
 
 Knows = Callable[[str], Twin]

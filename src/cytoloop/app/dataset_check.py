@@ -19,9 +19,9 @@ from cytoloop.core.entry import Recorded, document
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON, canonical
 from cytoloop.core.store import TreeHead
-from cytoloop.feedback.joined import SCHEMA, Cell, Form, TidyTable
-from cytoloop.feedback.joined_csv import cells_of
-from cytoloop.feedback.joined_forms import FORMS, LINEAGE
+from cytoloop.feedback.joined.csv import cells_of
+from cytoloop.feedback.joined.forms import FORMS, LINEAGE
+from cytoloop.feedback.joined.tables import SCHEMA, Cell, Form, TidyTable
 from cytoloop.record.ledger import Ledger
 from cytoloop.record.merkle import Tree, leaf_hash
 

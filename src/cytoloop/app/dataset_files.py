@@ -15,8 +15,8 @@ from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
 from cytoloop.core.words import Words
-from cytoloop.feedback.joined import SCHEMA, Form, TidyTable
-from cytoloop.feedback.joined_csv import csv_of
+from cytoloop.feedback.joined.csv import csv_of
+from cytoloop.feedback.joined.tables import SCHEMA, Form, TidyTable
 
 MANIFEST = "manifest.json"
 Format = Literal["csv", "parquet"]

@@ -5,9 +5,9 @@ from pathlib import Path
 from cytoloop.adapters.tables import read_tables
 from cytoloop.app.dataset_check import read_manifest, values_of
 from cytoloop.app.dataset_files import MANIFEST
-from cytoloop.feedback.joined_csv import text_of
-from cytoloop.feedback.joined_forms import BATCHES, PARAMETERS, RESULTS, TRAJECTORIES
-from cytoloop.feedback.joined_history import TablesRead, read_batches
+from cytoloop.feedback.joined.csv import text_of
+from cytoloop.feedback.joined.forms import BATCHES, PARAMETERS, RESULTS, TRAJECTORIES
+from cytoloop.feedback.joined.history import TablesRead, read_batches
 
 
 def batches_from_tables(folder: Path, product: str | None = None) -> TablesRead:

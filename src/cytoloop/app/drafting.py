@@ -22,12 +22,12 @@ from cytoloop.core.master import MasterRecipe
 from cytoloop.core.time import Instant
 from cytoloop.core.words import Words
 from cytoloop.feedback.calibrate import PopulationFit
-from cytoloop.feedback.control import Lever
-from cytoloop.feedback.correct import Shown
+from cytoloop.feedback.control.controller import Lever
 from cytoloop.feedback.dataset import BatchHistory
-from cytoloop.feedback.propose import RESOLUTION, Correct, NoProposal, Proposal, propose
-from cytoloop.feedback.propose_check import Executed, problem_with_batches, problem_with_model
-from cytoloop.feedback.virtual import World, outcome_of, world_of
+from cytoloop.feedback.proposal.check import Executed, problem_with_batches, problem_with_model
+from cytoloop.feedback.proposal.correct import Shown
+from cytoloop.feedback.proposal.propose import RESOLUTION, Correct, NoProposal, Proposal, propose
+from cytoloop.feedback.proposal.virtual import World, outcome_of, world_of
 
 _OUTLOOK_DONORS = 16
 """Virtual donors by whose median the twin's outlook is told to a campaign."""

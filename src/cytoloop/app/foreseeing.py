@@ -19,9 +19,9 @@ from cytoloop.core.facts.clinic import OrderPlaced
 from cytoloop.core.facts.foresight import PlanB, RiskAssessed
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.time import Instant
-from cytoloop.feedback.starting import Past, Risk, check_factor, risk_of
-from cytoloop.feedback.starting_plan import plan_b
-from cytoloop.feedback.starting_twin import VirtualDonors, virtual_donors
+from cytoloop.feedback.samples.starting import Past, Risk, check_factor, risk_of
+from cytoloop.feedback.samples.starting_plan import plan_b
+from cytoloop.feedback.samples.starting_twin import VirtualDonors, virtual_donors
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 from cytoloop.record.ledger import Ledger

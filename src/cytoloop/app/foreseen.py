@@ -11,7 +11,7 @@ from cytoloop.core.facts.clinic import ClinicalObservationRecorded
 from cytoloop.core.facts.foresight import RiskAssessed
 from cytoloop.core.facts.production import RecipeApproved
 from cytoloop.core.time import Instant
-from cytoloop.feedback.starting_factors import CODES, FACTORS
+from cytoloop.feedback.samples.starting_factors import CODES, FACTORS
 from cytoloop.quality.specification import judge
 from cytoloop.record.ledger import Ledger
 

@@ -17,8 +17,7 @@ from cytoloop.core.facts.clinic import (
     ClinicalObservationRecorded,
     OutcomeRecorded,
 )
-from cytoloop.feedback.joined import Cell, TidyRow, TidyTable, lineage_of, table_of
-from cytoloop.feedback.joined_forms import (
+from cytoloop.feedback.joined.forms import (
     BATCHES,
     DEVIATIONS,
     EQUIPMENT,
@@ -30,6 +29,7 @@ from cytoloop.feedback.joined_forms import (
     RESULTS,
     TRAJECTORIES,
 )
+from cytoloop.feedback.joined.tables import Cell, TidyRow, TidyTable, lineage_of, table_of
 from cytoloop.quality.specification import judge
 
 Rows = Callable[[Joining], Iterator[TidyRow]]

@@ -11,7 +11,7 @@ from cytoloop.core.batch import Batch, Told
 from cytoloop.core.facts.clinic import MaterialCollected, OutcomeRecorded, ProductAdministered
 from cytoloop.core.facts.quality import ResultRecorded
 from cytoloop.core.time import Instant, hours_between
-from cytoloop.feedback.joined import Cell, Source, TidyRow
+from cytoloop.feedback.joined.tables import Cell, Source, TidyRow
 from cytoloop.quality.specification import Judged
 
 

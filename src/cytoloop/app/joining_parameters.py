@@ -7,7 +7,7 @@ from cytoloop.core.batch import Batch, StepRecord
 from cytoloop.core.json import JSON
 from cytoloop.core.recipe import Hold, Incubation, Loop, Operation, Parameter, Ramp
 from cytoloop.core.time import Instant, hours_between
-from cytoloop.feedback.joined import Cell
+from cytoloop.feedback.joined.tables import Cell
 from cytoloop.production.check_steps import items_at
 
 REPORTED_AS: Mapping[str, str] = {"seeding_density": "seeded_density"}

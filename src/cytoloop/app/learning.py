@@ -25,7 +25,7 @@ from cytoloop.core.time import Instant
 from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.evaluate import fit_and_check
-from cytoloop.feedback.propose_check import LEAST_BATCHES
+from cytoloop.feedback.proposal.check import LEAST_BATCHES
 from cytoloop.feedback.twin import Twin
 
 

@@ -13,7 +13,7 @@ from cytoloop.core.errors import UserError
 from cytoloop.core.facts.clinic import OutcomeRecorded, ProductAdministered
 from cytoloop.core.facts.feedback import Interval
 from cytoloop.core.json import JSON
-from cytoloop.feedback.outcome import ATTRIBUTES, ENDPOINTS, LEVEL, OutcomeEffect, Treated, effects_of
+from cytoloop.feedback.samples.outcome import ATTRIBUTES, ENDPOINTS, LEVEL, OutcomeEffect, Treated, effects_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

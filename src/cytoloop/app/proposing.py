@@ -39,8 +39,8 @@ from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.words import Words
 from cytoloop.feedback.calibrate import PopulationFit
-from cytoloop.feedback.claim_draft import Versions
-from cytoloop.feedback.propose import NoProposal
+from cytoloop.feedback.proposal.claim_draft import Versions
+from cytoloop.feedback.proposal.propose import NoProposal
 from cytoloop.production.recipe_text import content_sha256, from_content
 
 LEARNING = "system:feedback"

@@ -15,8 +15,8 @@ from cytoloop.core.facts.shadow import ControllerMode, ControllerReleased, Shado
 from cytoloop.core.json import JSON, digest
 from cytoloop.core.signature import Signature
 from cytoloop.core.time import hours_between
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate
-from cytoloop.feedback.control_shadow import counterfactual
+from cytoloop.feedback.control.controller import DURATION, IL2, PERFUSION, Controller, Gate
+from cytoloop.feedback.control.shadow import counterfactual
 from cytoloop.feedback.dataset import BatchHistory, Control
 from cytoloop.feedback.twin import Twin
 from cytoloop.record.ledger import Ledger

@@ -22,7 +22,7 @@ from cytoloop.core.facts.shadow import ControllerMode, ShadowMove
 from cytoloop.core.product import Product
 from cytoloop.core.time import Instant, hours_between
 from cytoloop.core.words import Words
-from cytoloop.feedback.control import (
+from cytoloop.feedback.control.controller import (
     DURATION,
     IL2,
     PERFUSION,

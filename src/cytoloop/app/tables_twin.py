@@ -23,8 +23,8 @@ from cytoloop.feedback.calibrate import PopulationFit
 from cytoloop.feedback.dataset import BatchHistory
 from cytoloop.feedback.evaluate import fit_and_check
 from cytoloop.feedback.forecast import Forecast, Limits, NotEnoughData, forecast
-from cytoloop.feedback.propose import NoProposal, Proposal, propose
-from cytoloop.feedback.propose_check import LEAST_BATCHES, problem_with_batches, problem_with_model
+from cytoloop.feedback.proposal.check import LEAST_BATCHES, problem_with_batches, problem_with_model
+from cytoloop.feedback.proposal.propose import NoProposal, Proposal, propose
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.pack import Pack
 

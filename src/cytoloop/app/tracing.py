@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from cytoloop.app.views_shelf import Shelf
 from cytoloop.core.entry import Entry, document
 from cytoloop.core.json import canonical
-from cytoloop.feedback.joined import Source
+from cytoloop.feedback.joined.tables import Source
 from cytoloop.record.merkle import leaf_hash
 
 

@@ -23,7 +23,7 @@ from cytoloop.core.json import digest
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.recipe import Parameter
 from cytoloop.core.signature import Signature, answered
-from cytoloop.feedback.claim import TEST, rule_sha256
+from cytoloop.feedback.proposal.claim import TEST, rule_sha256
 
 AT = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -16,8 +16,8 @@ from cytoloop.app.campaign import Subject, Workers, setting_of, workers_of
 from cytoloop.app.campaign_work import Block, Done, made
 from cytoloop.bench.frame import Goal, Options, Row, alternate, row
 from cytoloop.core.errors import FindingError
-from cytoloop.feedback.in_silico import CampaignPlan, blocks
-from cytoloop.feedback.in_silico_design import experiments
+from cytoloop.feedback.in_silico.design import experiments
+from cytoloop.feedback.in_silico.plan import CampaignPlan, blocks
 
 BATCHES, QUICK = 2000, 40
 SIZE = 20

@@ -15,8 +15,8 @@ from cytoloop.bench.claim_fuzz import fuzzed
 from cytoloop.bench.frame import Goal, Options, Row, row
 from cytoloop.core.facts.claim import ClaimedAttribute, ClaimRule
 from cytoloop.core.facts.feedback import Interval
-from cytoloop.feedback.claim import TEST, Tried, standing
-from cytoloop.feedback.claim_draft import ERROR_KEPT, ERROR_REFUTED, MOST_BATCHES, ODDS
+from cytoloop.feedback.proposal.claim import TEST, Tried, standing
+from cytoloop.feedback.proposal.claim_draft import ERROR_KEPT, ERROR_REFUTED, MOST_BATCHES, ODDS
 
 REFERENCES = 6
 """Batches of the version before."""

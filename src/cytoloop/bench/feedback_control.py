@@ -22,10 +22,10 @@ from cytoloop.bench.feedback_control_plants import MISMATCH, Donor, facility_don
 from cytoloop.bench.feedback_control_runs import PACK, Recipe, controlled, finished, fixed, gate
 from cytoloop.bench.frame import Goal, Options, Row, row
 from cytoloop.core.json import JSON
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate
-from cytoloop.feedback.control_estimate import Estimate
-from cytoloop.feedback.control_kernel import INFINITE
-from cytoloop.feedback.control_plan import planned
+from cytoloop.feedback.control.controller import DURATION, IL2, PERFUSION, Controller, Gate
+from cytoloop.feedback.control.estimate import Estimate
+from cytoloop.feedback.control.kernel import INFINITE
+from cytoloop.feedback.control.plan import planned
 from cytoloop.feedback.culture import STEP, Floats, X, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control
 from cytoloop.feedback.evaluate import fit_and_check

@@ -10,7 +10,7 @@ import numpy as np
 
 from cytoloop.bench.feedback_control_plants import EXPANSION, Donor, worth
 from cytoloop.bench.feedback_control_runs import EVERY, FIRST_SAMPLE, RANGES, STEPS, TURNAROUND, Recipe
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION
+from cytoloop.feedback.control.controller import DURATION, IL2, PERFUSION
 from cytoloop.feedback.culture import Floats
 
 HARVEST_EVERY = 6.0

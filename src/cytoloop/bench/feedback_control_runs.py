@@ -6,7 +6,7 @@ from typing import Any
 
 from cytoloop.bench.feedback_control_plants import COUNTED, EXPANSION, TYPED, Donor, worth
 from cytoloop.feedback.calibrate import Donor as Fitted
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever
+from cytoloop.feedback.control.controller import DURATION, IL2, PERFUSION, Controller, Gate, Lever
 from cytoloop.feedback.dataset import BatchHistory, Control, history
 from cytoloop.feedback.twin import Twin
 

@@ -19,8 +19,8 @@ from cytoloop.bench.frame import Goal, Options, Row, row
 from cytoloop.bench.learning_sites import Floats, Told, cohort, foretold
 from cytoloop.core.errors import FindingError
 from cytoloop.core.json import JSON, canonical
-from cytoloop.feedback.firth import slope
-from cytoloop.feedback.outcome import LEVEL
+from cytoloop.feedback.samples.firth import slope
+from cytoloop.feedback.samples.outcome import LEVEL
 
 EFFECTS = (0.0, 0.7, 1.5)
 """Log odds ratios for a standard deviation, the same number of cohorts of each: none, a middling one, a strong one."""

@@ -42,8 +42,8 @@ from cytoloop.bench.surfaces import (
     misplaced,
     opposite,
 )
-from cytoloop.feedback.optimise import Campaign
-from cytoloop.feedback.optimise_prior import ArrayPrior, Arrays
+from cytoloop.feedback.optimise.campaign import Campaign
+from cytoloop.feedback.optimise.prior import ArrayPrior, Arrays
 
 DIMENSIONS = (6, 9, 12)
 SEEDS, QUICK_SEEDS = 10, 1

@@ -20,8 +20,8 @@ from cytoloop.core.json import JSON
 from cytoloop.feedback.calibrate import values_of
 from cytoloop.feedback.culture import begin, begin_slopes
 from cytoloop.feedback.dataset import Start
-from cytoloop.feedback.integrate import RTOL, Plan, cores, plan_of
-from cytoloop.feedback.kernel import Floats
+from cytoloop.feedback.models.integrate import RTOL, Plan, cores, plan_of
+from cytoloop.feedback.models.kernel import Floats
 from cytoloop.feedback.models.model import run, run_with_slopes
 from cytoloop.feedback.models.t_cell import LAG, MODEL, rates_plain
 from cytoloop.feedback.twin import DYNAMIC, FIXED, NAMES, Twin

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cytoloop.feedback.outcome import LEAST_OF_A_KIND
-from cytoloop.feedback.starting import LEAST_ENDED, Past, risk_of
+from cytoloop.feedback.samples.outcome import LEAST_OF_A_KIND
+from cytoloop.feedback.samples.starting import LEAST_ENDED, Past, risk_of
 
 Floats = NDArray[np.float64]
 

@@ -14,8 +14,8 @@ from cytoloop.bench.optimum import optimum, true_value
 from cytoloop.bench.simulators import Simulator
 from cytoloop.bench.surfaces import Floats, Function, Surface, as_prior, quadratic
 from cytoloop.core.json import JSON
-from cytoloop.feedback.optimise import Campaign
-from cytoloop.feedback.optimise_prior import PriorFunction
+from cytoloop.feedback.optimise.campaign import Campaign
+from cytoloop.feedback.optimise.prior import PriorFunction
 
 BUDGET = 30
 """Experiments of a run; one that has not come near by then counts as BUDGET + 1."""

@@ -13,8 +13,8 @@ from cytoloop.bench.frame import Goal, Options, Row, row
 from cytoloop.bench.optimise_runs import Problem, Run, of_simulator, ours, run
 from cytoloop.bench.simulators import PlantSimulator, facility_simulator
 from cytoloop.feedback.calibrate import fit_population
-from cytoloop.feedback.optimise_prior import PriorFunction
-from cytoloop.feedback.optimise_twin import twin_prior
+from cytoloop.feedback.optimise.prior import PriorFunction
+from cytoloop.feedback.optimise.twin import twin_prior
 from cytoloop.feedback.twin import Twin
 
 DONORS = 12

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.stats import qmc
 
-from cytoloop.feedback.optimise_prior import ArrayPrior
+from cytoloop.feedback.optimise.prior import ArrayPrior
 
 Floats: TypeAlias = NDArray[np.float64]
 Function: TypeAlias = Callable[[Floats], Floats]

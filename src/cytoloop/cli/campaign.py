@@ -13,7 +13,7 @@ from cytoloop.cli.data import fresh
 from cytoloop.cli.output import err, number, out, progress, say_json, table
 from cytoloop.core.errors import UserError
 from cytoloop.core.json import JSON
-from cytoloop.feedback.in_silico import CampaignPlan, Design
+from cytoloop.feedback.in_silico.plan import CampaignPlan, Design
 
 app = typer.Typer(help="In-silico campaigns: virtual batches by the thousand.", no_args_is_help=True)
 

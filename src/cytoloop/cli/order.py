@@ -14,7 +14,7 @@ from cytoloop.cli.output import out, plain, say_json, table
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.foresight import RiskAssessed
 from cytoloop.core.json import JSON
-from cytoloop.feedback.starting_factors import FACTORS
+from cytoloop.feedback.samples.starting_factors import FACTORS
 
 app = typer.Typer(help="Orders: the risk of their batch before it begins.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from cytoloop.app.outcomes import document, outcome_report
 from cytoloop.app.views import Shelf
 from cytoloop.cli.data import DATA, newest
 from cytoloop.cli.output import out, say_json, table
-from cytoloop.feedback.outcome import ATTRIBUTES, ENDPOINTS, OutcomeEffect
+from cytoloop.feedback.samples.outcome import ATTRIBUTES, ENDPOINTS, OutcomeEffect
 
 app = typer.Typer(help="Outcomes of patients beside attributes of the product.", no_args_is_help=True)
 _ATTRIBUTES = ", ".join(ATTRIBUTES)

@@ -10,9 +10,9 @@ from cytoloop.cli import twin_tables
 from cytoloop.cli.output import number, out, progress, say_json, table
 from cytoloop.cli.twin_ivt import fit_transcription
 from cytoloop.core.json import JSON
-from cytoloop.feedback.ivt_tables import is_ivt
-from cytoloop.feedback.real_fit import RealFit, Score, TableScore, real_fit
-from cytoloop.feedback.tcell_guide import read_guide
+from cytoloop.feedback.published.ivt_tables import is_ivt
+from cytoloop.feedback.published.real_fit import RealFit, Score, TableScore, real_fit
+from cytoloop.feedback.published.tcell_guide import read_guide
 from cytoloop.feedback.twin import Twin
 
 app = typer.Typer(help="The culture twin.", no_args_is_help=True)

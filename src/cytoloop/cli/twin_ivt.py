@@ -5,9 +5,9 @@ from pathlib import Path
 
 from cytoloop.cli.output import number, out, progress, say_json, table
 from cytoloop.core.json import JSON
-from cytoloop.feedback.ivt_fit import IvtFit, IvtScore, fit_ivt
-from cytoloop.feedback.ivt_tables import published, read_runs
 from cytoloop.feedback.models.ivt import PARAMETERS
+from cytoloop.feedback.published.ivt_fit import IvtFit, IvtScore, fit_ivt
+from cytoloop.feedback.published.ivt_tables import published, read_runs
 
 
 def fit_transcription(tables: Mapping[str, str], *, json: bool) -> None:

@@ -8,7 +8,7 @@ from cytoloop.app.tables_twin import Asked, Calibrated, Foretold, calibrated, fo
 from cytoloop.cli.output import number, out, plain, progress, say_json, table
 from cytoloop.core.facts.feedback import Interval
 from cytoloop.core.json import JSON
-from cytoloop.feedback.propose import NoProposal, Proposal
+from cytoloop.feedback.proposal.propose import NoProposal, Proposal
 
 FOLDER = typer.Argument(..., metavar="DIR", help="Folder of tables: parameters, trajectories, batches, results.")
 PACK = typer.Option("car_t_cd19", help="Pack whose twin, recipe and specification are meant.")

@@ -16,9 +16,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cytoloop.feedback.control import Controller, Decision, Gate, Lever, Move, Moved, Verdict
+    from cytoloop.feedback.control.controller import Controller, Decision, Gate, Lever, Move, Moved, Verdict
     from cytoloop.feedback.forecast import Forecast, NotEnoughData
-    from cytoloop.feedback.optimise import ArrayPrior, Campaign, Factor, Limit, Observation, Total
+    from cytoloop.feedback.optimise.campaign import ArrayPrior, Campaign, Factor, Limit, Observation, Total
     from cytoloop.feedback.twin import Twin
 
 __all__ = [
@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 _MODULES = {
-    "control": ("Controller", "Decision", "Gate", "Lever", "Move", "Moved", "Verdict"),
+    "control.controller": ("Controller", "Decision", "Gate", "Lever", "Move", "Moved", "Verdict"),
     "forecast": ("Forecast", "NotEnoughData"),
-    "optimise": ("ArrayPrior", "Campaign", "Factor", "Limit", "Observation", "Total"),
+    "optimise.campaign": ("ArrayPrior", "Campaign", "Factor", "Limit", "Observation", "Total"),
     "twin": ("Twin",),
 }
 """Module -> the public names it holds."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cytoloop.feedback.dataset import Control, Start
-from cytoloop.feedback.integrate import Plan, cores, plan_of
+from cytoloop.feedback.models.integrate import Plan, cores, plan_of
 from cytoloop.feedback.models.model import run, run_with_slopes
 from cytoloop.feedback.models.t_cell import MODEL
 from cytoloop.feedback.twin import DYNAMIC, FIXED, NAMES, POPULATION, Twin

@@ -13,7 +13,7 @@ from cytoloop.adapters.processes import processes
 from cytoloop.app.campaign import Subject, Workers, workers_of
 from cytoloop.app.campaign_files import Begun, Finished, begin, carry, resumed
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.in_silico import CampaignPlan, Design
+from cytoloop.feedback.in_silico.plan import CampaignPlan, Design
 
 SPACE = {"expansion.perfusion_rate": (0.3, 1.5), "transduction.moi": (2.0, 5.0)}
 

@@ -33,10 +33,10 @@ from cytoloop.core.json import JSON
 from cytoloop.core.master import MasterRecipe
 from cytoloop.core.signature import answered
 from cytoloop.feedback.calibrate import fit_population
-from cytoloop.feedback.claim import rule_sha256
-from cytoloop.feedback.claim_draft import Expected, Versions, draft_rule
 from cytoloop.feedback.dataset import BatchHistory, Control, Start
-from cytoloop.feedback.propose import NoProposal
+from cytoloop.feedback.proposal.claim import rule_sha256
+from cytoloop.feedback.proposal.claim_draft import Expected, Versions, draft_rule
+from cytoloop.feedback.proposal.propose import NoProposal
 from cytoloop.feedback.twin import Twin
 from cytoloop.production.recipe_text import from_content
 from cytoloop.record.ledger import Ledger

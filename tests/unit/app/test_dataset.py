@@ -20,7 +20,7 @@ from cytoloop.core.errors import UserError
 from cytoloop.core.facts.production import BatchAborted
 from cytoloop.core.time import after
 from cytoloop.feedback.dataset import BatchHistory, Control
-from cytoloop.feedback.joined import TidyTable, sources_of
+from cytoloop.feedback.joined.tables import TidyTable, sources_of
 from cytoloop.testing.builders import START, Book
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from cytoloop.core.errors import UserError
 from cytoloop.core.facts.claim import ClaimedAttribute, ClaimRule
 from cytoloop.core.facts.feedback import Interval
-from cytoloop.feedback.claim import TEST, Tried, check_rule, e_value, e_values, rule_sha256, standing
-from cytoloop.feedback.claim_draft import Expected, Versions, draft_rule
+from cytoloop.feedback.proposal.claim import TEST, Tried, check_rule, e_value, e_values, rule_sha256, standing
+from cytoloop.feedback.proposal.claim_draft import Expected, Versions, draft_rule
 
 ODDS = (2.0, 6.0)
 Draw = Callable[[np.random.Generator, tuple[int, int]], NDArray[np.float64]]

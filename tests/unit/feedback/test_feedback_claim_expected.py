@@ -8,8 +8,8 @@ import pytest
 from cytoloop.app.packs import read_pack
 from cytoloop.core.facts.claim import ClaimedAttribute
 from cytoloop.core.facts.feedback import Interval
-from cytoloop.feedback.claim_expected import acts_from, expected_before, narrows
 from cytoloop.feedback.dataset import BatchHistory, Control, Start
+from cytoloop.feedback.proposal.claim_expected import acts_from, expected_before, narrows
 from cytoloop.feedback.twin import Twin
 
 TARGETS = {name: each.target for name, each in read_pack("car_t_cd19").master.recipe.parameters().items()}

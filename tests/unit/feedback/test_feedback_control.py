@@ -12,10 +12,10 @@ import yaml
 import cytoloop
 from cytoloop.core.errors import UserError
 from cytoloop.core.words import Words
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Move, Moved, Verdict
-from cytoloop.feedback.control_kernel import _carry
-from cytoloop.feedback.control_readings import history_from
-from cytoloop.feedback.control_shadow import counterfactual
+from cytoloop.feedback.control.controller import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Move, Moved, Verdict
+from cytoloop.feedback.control.kernel import _carry
+from cytoloop.feedback.control.readings import history_from
+from cytoloop.feedback.control.shadow import counterfactual
 from cytoloop.feedback.culture import X, schedule, simulate
 from cytoloop.feedback.dataset import BatchHistory, Control
 from cytoloop.feedback.twin import NAMES, Twin

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.in_silico import CampaignPlan, blocks
-from cytoloop.feedback.in_silico_design import experiments, round_of
-from cytoloop.feedback.sensitivity import correlation, explained, quantile_of, share_of
+from cytoloop.feedback.in_silico.design import experiments, round_of
+from cytoloop.feedback.in_silico.plan import CampaignPlan, blocks
+from cytoloop.feedback.in_silico.sensitivity import correlation, explained, quantile_of, share_of
 
 SPACE = {"a": (1.0, 3.0), "b": (-10.0, 10.0)}
 

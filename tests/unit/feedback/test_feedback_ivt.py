@@ -14,11 +14,19 @@ from cytoloop.adapters.tables import read_tables
 from cytoloop.cli import twin_ivt
 from cytoloop.cli.main import app_of
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.ivt_fit import IvtFit, IvtScore, fit_ivt
-from cytoloop.feedback.ivt_tables import PUBLISHED, RATES, ROSA, SOLUBILITY, TRAJECTORIES, published, read_runs
-from cytoloop.feedback.kernel import Floats
 from cytoloop.feedback.models import ivt
 from cytoloop.feedback.models.ivt import FIXED, PARAMETERS, STATES, C, N, Q, R, Reaction, pools, react
+from cytoloop.feedback.models.kernel import Floats
+from cytoloop.feedback.published.ivt_fit import IvtFit, IvtScore, fit_ivt
+from cytoloop.feedback.published.ivt_tables import (
+    PUBLISHED,
+    RATES,
+    ROSA,
+    SOLUBILITY,
+    TRAJECTORIES,
+    published,
+    read_runs,
+)
 
 BELIEVED = np.array([each.figure for each in PARAMETERS])
 BASES = (231.0, 246.0, 189.0, 202.0)

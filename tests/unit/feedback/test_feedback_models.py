@@ -18,10 +18,10 @@ from cytoloop.feedback.calibrate import values_of
 from cytoloop.feedback.culture import begin, begin_slopes, natural_slopes, schedule, simulate, simulate_at
 from cytoloop.feedback.culture import simulate_with_slopes as with_slopes
 from cytoloop.feedback.dataset import Control, Start
-from cytoloop.feedback.integrate import Plan, integrate, plan_of, work_of
-from cytoloop.feedback.kernel import Floats
-from cytoloop.feedback.lanes import exp_of
 from cytoloop.feedback.models import msc, t_cell
+from cytoloop.feedback.models.integrate import Plan, integrate, plan_of, work_of
+from cytoloop.feedback.models.kernel import Floats
+from cytoloop.feedback.models.lanes import exp_of
 from cytoloop.feedback.models.model import Model, run
 from cytoloop.feedback.twin import DYNAMIC, FIXED, NAMES, Twin
 

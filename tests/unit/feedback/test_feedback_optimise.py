@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.optimise import Campaign, Factor, Limit, Observation, Total
-from cytoloop.feedback.optimise_prior import ArrayPrior, Arrays, Prior
-from cytoloop.feedback.optimise_space import Floats, space_of
+from cytoloop.feedback.optimise.campaign import Campaign, Factor, Limit, Observation, Total
+from cytoloop.feedback.optimise.prior import ArrayPrior, Arrays, Prior
+from cytoloop.feedback.optimise.space import Floats, space_of
 
 SPACE = {"a": (10.0, 20.0), "b": (0.0, 1.0), "c": (-5.0, 5.0)}
 PEAK = {"a": 13.0, "b": 0.7, "c": 1.0}

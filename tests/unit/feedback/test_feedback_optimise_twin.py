@@ -6,7 +6,7 @@ import pytest
 
 from cytoloop.app.packs import read_pack
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.optimise_twin import twin_prior
+from cytoloop.feedback.optimise.twin import twin_prior
 from cytoloop.feedback.twin import Twin
 
 

@@ -10,10 +10,9 @@ from cytoloop.core.facts.feedback import Interval, ParameterMove
 from cytoloop.core.recipe import Parameter
 from cytoloop.core.words import Words
 from cytoloop.feedback.calibrate import Donor, PopulationFit
-from cytoloop.feedback.control import Lever
-from cytoloop.feedback.correct import Shown, varied
+from cytoloop.feedback.control.controller import Lever
 from cytoloop.feedback.dataset import BatchHistory, Control, Start
-from cytoloop.feedback.propose_check import (
+from cytoloop.feedback.proposal.check import (
     Executed,
     naive_error,
     problem_with_batches,
@@ -23,6 +22,7 @@ from cytoloop.feedback.propose_check import (
     problem_with_sign,
     slope,
 )
+from cytoloop.feedback.proposal.correct import Shown, varied
 from cytoloop.feedback.twin import NAMES, Twin
 
 MOVE = ParameterMove(parameter="transduction.moi", old=3.0, new=4.0, unit="TU/cell")

@@ -9,9 +9,9 @@ import yaml
 import cytoloop
 from cytoloop.adapters.tables import read_tables
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.mixed import Group, fit_mixed, foretell
-from cytoloop.feedback.real_fit import RealFit, real_fit
-from cytoloop.feedback.tcell_guide import ACTIVATION, IL2_DOSES, IL2_LONG, MEMORY, read_guide
+from cytoloop.feedback.published.mixed import Group, fit_mixed, foretell
+from cytoloop.feedback.published.real_fit import RealFit, real_fit
+from cytoloop.feedback.published.tcell_guide import ACTIVATION, IL2_DOSES, IL2_LONG, MEMORY, read_guide
 from cytoloop.feedback.twin import Twin
 
 HEAD = "Donor\tCondition\tDay\tCount\tTotal volume (ml)\tLive count per ml\tLive fraction\tTotal cells"

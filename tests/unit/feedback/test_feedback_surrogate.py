@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.stats import norm
 
-from cytoloop.feedback.optimise_acquisition import log_improvement, log_within
-from cytoloop.feedback.surrogate import Block, Experiments, fit
-from cytoloop.feedback.surrogate_kernel import evidence
+from cytoloop.feedback.optimise.acquisition import log_improvement, log_within
+from cytoloop.feedback.optimise.surrogate import Block, Experiments, fit
+from cytoloop.feedback.optimise.surrogate_kernel import evidence
 
 BLOCKS = (
     Block(name="level", width=1, centre=0.0, spread=1.0),

@@ -6,7 +6,7 @@ import pytest
 
 from cytoloop.adapters.tables import read_tables
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.tcell_guide import ACTIVATION, IL2_DOSES, IL2_LONG, MEMORY, Guide, read_guide
+from cytoloop.feedback.published.tcell_guide import ACTIVATION, IL2_DOSES, IL2_LONG, MEMORY, Guide, read_guide
 
 HEAD = "Donor\tCondition\tDay\tCount\tTotal volume (ml)\tLive count per ml\tLive fraction\tTotal cells"
 LONG = "Donor\tDay\tCondition\tReplicate\tCount No\tLive count\tLive Fraction\tDilution"

@@ -15,11 +15,11 @@ import yaml
 
 import cytoloop
 from cytoloop.feedback.calibrate import PopulationFit, fit_donor, fit_population
-from cytoloop.feedback.control import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Moved
+from cytoloop.feedback.control.controller import DURATION, IL2, PERFUSION, Controller, Gate, Lever, Moved
 from cytoloop.feedback.dataset import BatchHistory, Control, Start, history
 from cytoloop.feedback.evaluate import fit_and_check
 from cytoloop.feedback.forecast import Forecast, NotEnoughData, forecast
-from cytoloop.feedback.propose import RESOLUTION, NoProposal, Proposal, propose
+from cytoloop.feedback.proposal.propose import RESOLUTION, NoProposal, Proposal, propose
 from cytoloop.feedback.twin import Twin
 
 START = Start(seeding_density=1.0, volume=200.0)

@@ -4,10 +4,10 @@ import pytest
 
 from cytoloop.core.errors import UserError
 from cytoloop.feedback.dataset import Control
-from cytoloop.feedback.joined import Source, TidyRow, lineage_of, sources_of, table_of
-from cytoloop.feedback.joined_csv import cells_of, csv_of
-from cytoloop.feedback.joined_forms import DEVIATIONS, LINEAGE, MATERIAL, PARAMETERS
-from cytoloop.feedback.joined_history import read_batches
+from cytoloop.feedback.joined.csv import cells_of, csv_of
+from cytoloop.feedback.joined.forms import DEVIATIONS, LINEAGE, MATERIAL, PARAMETERS
+from cytoloop.feedback.joined.history import read_batches
+from cytoloop.feedback.joined.tables import Source, TidyRow, lineage_of, sources_of, table_of
 
 HERE, THERE = Source("batch/B-1", 3, "ab" * 32), Source("batch/B-1", 9, "cd" * 32)
 PARAMETER_ROWS = """batch,parameter,executed,unit,hours

@@ -8,8 +8,8 @@ import pytest
 
 from cytoloop.bench.learning_sites import cohort
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.firth import slope
-from cytoloop.feedback.outcome import ATTRIBUTES, OutcomeEffect, Treated, effects_of
+from cytoloop.feedback.samples.firth import slope
+from cytoloop.feedback.samples.outcome import ATTRIBUTES, OutcomeEffect, Treated, effects_of
 
 
 def treated(number: int, *, complete: bool, dose: float, grade: int = 1, memory: float = 0.4) -> Treated:

@@ -6,9 +6,9 @@ from scipy.integrate import quad
 
 from cytoloop.bench.learning_sites import foretold
 from cytoloop.core.errors import UserError
-from cytoloop.feedback.posterior import Regression, quantiles, sampled
-from cytoloop.feedback.starting import LEAST_ENDED, Past, Risk, risk_of
-from cytoloop.feedback.starting_plan import plan_b
+from cytoloop.feedback.samples.posterior import Regression, quantiles, sampled
+from cytoloop.feedback.samples.starting import LEAST_ENDED, Past, Risk, risk_of
+from cytoloop.feedback.samples.starting_plan import plan_b
 
 
 def past(count: int, *, failed: int, low: bool = True) -> list[Past]:

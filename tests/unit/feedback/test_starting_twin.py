@@ -5,7 +5,7 @@ import pytest
 
 from cytoloop.app.packs import read_pack
 from cytoloop.app.steering import release_limits
-from cytoloop.feedback.starting_twin import SHARES, VirtualDonors, virtual_donors
+from cytoloop.feedback.samples.starting_twin import SHARES, VirtualDonors, virtual_donors
 from cytoloop.feedback.twin import Twin
 
 PACK = read_pack("car_t_cd19")

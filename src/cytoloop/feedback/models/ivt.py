@@ -35,9 +35,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from cytoloop.feedback.kernel import Floats
+from cytoloop.feedback.models.kernel import Floats
 from cytoloop.feedback.models.model import Parameter, State
-from cytoloop.feedback.stiff import solve, stiff_kernel
+from cytoloop.feedback.models.stiff import solve, stiff_kernel
 
 _STOVER = "Stover 2024, prior"
 _FIT = "Stover 2024, fitted only"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cytoloop.feedback.integrate import RTOL, Plan, integrate
-from cytoloop.feedback.kernel import Floats, Kernel
+from cytoloop.feedback.models.integrate import RTOL, Plan, integrate
+from cytoloop.feedback.models.kernel import Floats, Kernel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

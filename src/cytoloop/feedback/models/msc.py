@@ -35,8 +35,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from cytoloop.feedback.kernel import Floats, kernel, rows
-from cytoloop.feedback.lanes import LANES, one, put_six, six, three
+from cytoloop.feedback.models.kernel import Floats, kernel, rows
+from cytoloop.feedback.models.lanes import LANES, one, put_six, six, three
 from cytoloop.feedback.models.model import Control, Model, Parameter, State
 
 _SCHOP = "Schop 2009, Tissue Eng Part A 15:1877"

@@ -32,8 +32,8 @@ from typing import Any
 
 from numba import njit
 
-from cytoloop.feedback.kernel import kernel, rows
-from cytoloop.feedback.lanes import AFTER, LANES, fast_exp, one, put_six, six, three, two
+from cytoloop.feedback.models.kernel import kernel, rows
+from cytoloop.feedback.models.lanes import AFTER, LANES, fast_exp, one, put_six, six, three, two
 from cytoloop.feedback.models.model import Control, Model, Parameter, State
 from cytoloop.feedback.twin import DYNAMIC, FIXED, NAMES, POPULATION
 

@@ -1,0 +1,1 @@
+"""Control: inside a batch, moves that the gate allows, or none and why."""

@@ -1,0 +1,1 @@
+"""In silico: campaigns of virtual batches."""

@@ -1,0 +1,1 @@
+"""Published: readers of published tables, and the twins' figures fitted to them."""
