@@ -181,7 +181,7 @@ def test_numbers_that_fail_hold_and_name_themselves(
     def failing(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("cytoloop.feedback.control.estimate", failing)
+    monkeypatch.setattr("cytoloop.feedback.control.controller.estimate", failing)
     found = Controller(twin, gate(), limits=LIMITS).step(READINGS, 121.0)
     assert not found.moves
     assert said in found.why.en
@@ -191,7 +191,7 @@ def test_programming_errors_surface(twin: Twin, monkeypatch: pytest.MonkeyPatch)
     def broken(*_: object, **__: object) -> None:
         raise KeyError("a slip")
 
-    monkeypatch.setattr("cytoloop.feedback.control.estimate", broken)
+    monkeypatch.setattr("cytoloop.feedback.control.controller.estimate", broken)
     with pytest.raises(KeyError, match="a slip"):
         Controller(twin, gate(), limits=LIMITS).step(READINGS, 121.0)
 
