@@ -55,7 +55,7 @@ class Goal:
         judged = value if self.of == "value" else ratio
         if judged is None:
             return None
-        return judged >= self.bound if self.better == "more" or self.of == "ratio" else judged <= self.bound
+        return bool(judged >= self.bound if self.better == "more" or self.of == "ratio" else judged <= self.bound)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +99,8 @@ def row(
     peer_values: Sequence[float] = (),
 ) -> Row:
     """A row of medians with its ratio and whether the goal is met. `better` is the goal's when there is one."""
-    ours = median(values) if values else None
-    theirs = median(peer_values) if peer_values else None
+    ours = float(median(values)) if values else None
+    theirs = float(median(peer_values)) if peer_values else None
     ratio = _ratio(ours, theirs, goal.better if goal else better)
     return Row(
         id=identifier,

@@ -1,7 +1,10 @@
 """The frame of the benchmarks: turns, medians, goals, peers that are not there."""
 
+import dataclasses
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cytoloop.bench.frame import Goal, Options, alternate, document, machine, row
@@ -18,6 +21,14 @@ def test_measures_are_run_in_turns() -> None:
     values = alternate(3, lambda: measure("ours", 2.0), lambda: measure("peer", 1.0), lambda: None)
     assert order == ["ours", "peer"] * 3
     assert values == [[2.0] * 3, [1.0] * 3, []]
+
+
+def test_a_row_of_array_numbers_is_plain_json() -> None:
+    made = row(
+        "X1", "writes", [np.float64(3.0)], "/s", goal=Goal(bound=2.0), peer="other", peer_values=[np.float64(1.0)]
+    )
+    told = json.loads(json.dumps(dataclasses.asdict(made)))
+    assert (told["value"], told["ratio"], told["met"]) == (3.0, 3.0, True)
 
 
 def test_a_row_takes_medians_and_judges_its_goal() -> None:
