@@ -52,8 +52,8 @@ LONG_SEEDS, LONG_BUDGET, LONG_FACTORS = 12, 60, 6
 """Of the runs beside adversarial priors: long enough that most come near the optimum."""
 RESAMPLED = 2000
 """Bootstrap samples of a ratio's interval."""
-PEER_SEEDS = 2
-PEER_BUDGET = 24
+PEER_SEEDS = 1
+PEER_BUDGET = 16
 FIRST = 5
 """Experiments of the peers' first designs, whose time does not count."""
 LIBRARIES = {
@@ -238,7 +238,7 @@ def _surfaces(options: Options) -> list[Problem]:
 
 
 def _table(options: Options, problems: Sequence[Problem], where: str) -> list[Row]:
-    """Share of the optimum after 8, 16 and 24 experiments; median experiments; seconds of a suggestion."""
+    """Share of the optimum after 8 and 16 experiments; median experiments; seconds of a suggestion."""
     plain = [_whole(problem, ours(problem, None, place)) for place, problem in enumerate(problems)]
     led = [
         _whole(problem, ours(problem, quadratic_prior(problem, place), place)) for place, problem in enumerate(problems)
@@ -258,7 +258,7 @@ def _whole(problem: Problem, optimiser: Optimiser) -> Run:
 def _lines(where: str, plain: Sequence[Run], led: Sequence[Run], name: str, runs: Sequence[Run]) -> list[Row]:
     out = []
     for how, ours_ in (("no prior", plain), ("quadratic prior", led)):
-        for count in (8, 16, PEER_BUDGET):
+        for count in (8, PEER_BUDGET):
             what = f"share of the optimum after {count} experiments, {how} ({where})"
             ours_at, theirs_at = ([each.share_after(count) for each in found] for found in (ours_, runs))
             out.append(_row(what, mean(ours_at), name, mean(theirs_at) if theirs_at else None))

@@ -17,7 +17,7 @@ from cytoloop.feedback.optimise.prior import PriorFunction
 from cytoloop.feedback.optimise.twin import twin_prior
 from cytoloop.feedback.twin import Twin
 
-DONORS = 12
+DONORS = 8
 BUDGET = 10
 BATCHES = 6
 """Finished batches of other donors that the second twin is fitted on."""
