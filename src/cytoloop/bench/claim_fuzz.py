@@ -324,9 +324,10 @@ def _with(master: MasterRecipe, name: str, **changes: object) -> MasterRecipe:
         operations = []
         for each in unit.operations:
             if each.operation == operation and short in each.parameters:
-                moved = replace(each.parameters[short], **changes)  # type: ignore[arg-type]
-                each = replace(each, parameters={**each.parameters, short: moved})  # noqa: PLW2901
-            operations.append(each)
+                moved = replace(each.parameters[short], **changes)  # type: ignore[arg-type]  # fields by their names
+                operations.append(replace(each, parameters={**each.parameters, short: moved}))
+            else:
+                operations.append(each)
         procedure.append(replace(unit, operations=tuple(operations)))
     return replace(master, recipe=replace(master.recipe, procedure=tuple(procedure)))
 

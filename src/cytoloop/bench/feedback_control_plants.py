@@ -136,7 +136,7 @@ def _work(seed: int, number: int, name: str, chain: Chain, vessel: Vessel) -> No
 
 def _chain(donor: PlantDonor | None) -> Chain:
     bag = collected(donor) if donor else None
-    return Chain(coi="COI", stream="bench", donor=donor, misfortunes=Misfortunes(), bag=bag)  # type: ignore[arg-type]
+    return Chain(coi="COI", stream="bench", donor=donor, misfortunes=Misfortunes(), bag=bag)  # type: ignore[arg-type]  # none to warm up
 
 
 def facility_donor(seed: int, number: int, mismatch: float) -> FacilityDonor:

@@ -6,7 +6,7 @@ twin. No figure of the controller was chosen on it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -140,8 +140,3 @@ def gompertz_donor(seed: int, number: int, *, clear: bool = False) -> GompertzDo
         limits={each.attribute: limits(each, weight) for each in product.at("release")},
         clear=clear,
     )
-
-
-def seen_clearly(donor: GompertzDonor) -> GompertzDonor:
-    """The same donor, without noise in what is seen."""
-    return replace(donor, clear=True)

@@ -12,8 +12,9 @@ Intervals against a measurement are of the result to be measured, against the tr
 what is true. Nothing of the donors judged is seen by a fit, its residual or its intervals.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import log
 from typing import cast
 
 import numpy as np
@@ -217,7 +218,6 @@ def _signs(case: Case, at: float) -> list[JSON]:
     for name in (_COUNT, "viability", "glucose", "lactate", "glucose_online", "biomass_online"):
         pairs = known.get(name, ())
         values = [max(value, 1e-3) for _, value in pairs]
-        log: Callable[[float], float] = lambda value: float(np.log(value))  # noqa: E731
         out += [log(values[-1]), log(values[-1] / values[max(-9, -len(values))])] if values else [0.0, 0.0]
         if name == "biomass_online":
             out.pop(-2)  # its unit is its own

@@ -331,19 +331,3 @@ def _chains(walk: _Walk, run: Chains) -> Posterior:
         accepted=float(np.mean(accepted)),
         accepted_shift=float(np.mean(shifted)),
     )
-
-
-def with_posterior(fit: PopulationFit, posterior: Posterior) -> PopulationFit:
-    """The fit with the posterior's population in place of its own, donors in its units."""
-    twin = replace(fit.twin, population=posterior.population())
-    (before_means, before_sds), (means, sds) = scales(fit.twin), scales(twin)
-    ratio = before_sds / sds
-    donors = tuple(
-        replace(
-            donor, z=(before_means + before_sds * donor.z - means) / sds,
-            covariance=donor.covariance * np.outer(ratio, ratio),
-        )
-        for donor in fit.donors
-    )  # fmt: skip
-    unidentified = tuple(name for name, share in posterior.contraction().items() if share < IDENTIFIED)
-    return replace(fit, twin=twin, donors=donors, unidentified=unidentified)

@@ -147,7 +147,7 @@ def _pair(said: object) -> tuple[float, float]:
     """Mean and standard deviation; NaN mean when this is no prediction."""
     first, second = said if isinstance(said, Sequence) and not isinstance(said, str) and len(said) == 2 else (said, 0.0)
     try:
-        mean, sd = float(first), float(second)  # type: ignore[arg-type]
+        mean, sd = float(first), float(second)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):
         return math.nan, 0.0
     if not abs(mean) < _ABSURD:
